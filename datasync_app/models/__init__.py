@@ -1,0 +1,25 @@
+"""The tables of market data and of what is known about them."""
+
+from datasync_app.models.market import Daily, StockBasic, TradeCal
+from datasync_app.models.sync import (
+    CellState,
+    DatasetState,
+    SourceIdentity,
+    SyncFailureRecord,
+    SyncLedger,
+    SyncTask,
+    TaskStatus,
+)
+
+__all__ = [
+    "CellState",
+    "Daily",
+    "DatasetState",
+    "SourceIdentity",
+    "StockBasic",
+    "SyncFailureRecord",
+    "SyncLedger",
+    "SyncTask",
+    "TaskStatus",
+    "TradeCal",
+]

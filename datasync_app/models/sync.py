@@ -1,0 +1,156 @@
+"""The memory of the engine: source identity, ledger, tasks and failures."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class CellState(models.TextChoices):
+    DUE = "due", _("due")
+    COMPLETE = "complete", _("complete")
+    PARTIAL = "partial", _("partial")
+    EMPTY_CONFIRMED = "empty_confirmed", _("empty, confirmed")
+    TRUNCATED = "truncated", _("truncated")
+    FAILED = "failed", _("failed")
+
+
+GOOD_STATES = (CellState.COMPLETE, CellState.EMPTY_CONFIRMED)
+
+
+class SourceIdentity(models.Model):
+    """One row: the source this database belongs to, stored with its first cell."""
+
+    identity = models.CharField(max_length=200)
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "sync_source_identity"
+
+    def __str__(self) -> str:
+        return self.identity
+
+
+class DatasetState(models.Model):
+    """What holds for a whole dataset: how far back it is kept."""
+
+    dataset = models.CharField(max_length=50, primary_key=True)
+    horizon = models.DateField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "sync_dataset_state"
+
+    def __str__(self) -> str:
+        return self.dataset
+
+
+class SyncLedger(models.Model):
+    """One row per dataset and cell: what is held, what is not, and why.
+
+    `missing` maps each code that was expected and did not come to its reason.
+    """
+
+    dataset = models.CharField(max_length=50)
+    cell = models.CharField(max_length=50)
+    cell_date = models.DateField(null=True)
+    state = models.CharField(max_length=20, choices=CellState.choices)
+    expected_rows = models.IntegerField(null=True)
+    received_rows = models.IntegerField(default=0)
+    missing = models.JSONField(default=dict)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    fetched_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "sync_ledger"
+        verbose_name = _("ledger cell")
+        verbose_name_plural = _("ledger")
+        ordering = ["dataset", "-cell"]
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "cell"], name="ledger_one_row_per_cell")
+        ]
+        indexes = [
+            models.Index(fields=["dataset", "cell_date"], name="ledger_by_date"),
+            models.Index(
+                fields=["dataset", "next_attempt_at"],
+                name="ledger_open",
+                condition=~Q(state__in=["complete", "empty_confirmed"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.cell}: {self.state}"
+
+
+class TaskStatus(models.TextChoices):
+    PENDING = "PENDING", _("pending")
+    RUNNING = "RUNNING", _("running")
+    COMPLETED = "COMPLETED", _("completed")
+    FAILED = "FAILED", _("failed")
+    PAUSED = "PAUSED", _("paused")
+
+
+class SyncTask(models.Model):
+    """One run of the engine. The database allows one RUNNING task per job type."""
+
+    job_type = models.CharField(max_length=100)
+    status = models.CharField(
+        max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING
+    )
+    current_offset = models.PositiveIntegerField(default=0)
+    batch_size = models.PositiveIntegerField(default=50)
+    total_processed = models.PositiveBigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True)
+    config = models.JSONField(default=dict)
+    failure_reason = models.TextField(blank=True)
+    execution_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "sync_task"
+        ordering = ["-id"]
+        verbose_name = _("sync task")
+        verbose_name_plural = _("sync tasks")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job_type"],
+                condition=Q(status="RUNNING"),
+                name="sync_task_one_running_per_job_type",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type} #{self.pk}: {self.status}"
+
+
+class SyncFailureRecord(models.Model):
+    """A code that could not be synced, to be tried again up to `max_retries` times."""
+
+    job_type = models.CharField(max_length=100)
+    code = models.CharField(max_length=50)
+    error_message = models.TextField()
+    retry_count = models.PositiveSmallIntegerField(default=0)
+    max_retries = models.PositiveSmallIntegerField(default=3)
+    last_attempt_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sync_failure_record"
+        verbose_name = _("failure")
+        verbose_name_plural = _("failures")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job_type", "code"],
+                condition=Q(resolved_at__isnull=True),
+                name="failure_one_open_per_code",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type} {self.code}"

@@ -1,0 +1,27 @@
+#!/usr/bin/env python
+"""StockSync's command line: `manage.py help` lists the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stocksync.settings")
+
+    from stocksync.environment import EnvironmentProblem
+
+    try:
+        # Read first, by name: Django would bury a settings error under its own message.
+        import stocksync.settings  # noqa: F401
+    except EnvironmentProblem as problem:
+        sys.exit(f"stocksync: {problem}")
+
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""The scheduler as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class SchedulerConfig(AppConfig):
+    name = "scheduler_app"
+    verbose_name = "Scheduler"
+
+    def ready(self) -> None:
+        # Each app names its jobs in a module `jobs.py`; importing it registers them.
+        autodiscover_modules("jobs")

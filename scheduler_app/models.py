@@ -1,0 +1,171 @@
+"""The tables of the scheduler: schedules, executions, processes, and the revision counter.
+
+The config table is the truth and APScheduler is told. The execution row is the claim: unique
+(job_id, scheduled_for, attempt), inserted before anything starts.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app.managers import ExecutionLogManager, JobConfigManager
+
+
+class Trigger(models.TextChoices):
+    CRON = "cron", _("cron")
+    INTERVAL = "interval", _("interval")
+
+
+class Status(models.TextChoices):
+    """What became of a slot. Every slot that does not run leaves a row that says why."""
+
+    QUEUED = "QUEUED", _("queued")
+    RUNNING = "RUNNING", _("running")
+    SUCCESS = "SUCCESS", _("success")
+    FAILED = "FAILED", _("failed")
+    CANCELLED = "CANCELLED", _("cancelled")
+    MISSED = "MISSED", _("missed")
+    SKIPPED_OVERLAP = "SKIPPED_OVERLAP", _("skipped: still running")
+    SKIPPED_CALENDAR = "SKIPPED_CALENDAR", _("skipped: not a run day")
+    SKIPPED_PAUSED = "SKIPPED_PAUSED", _("skipped: paused")
+
+
+OPEN_STATUSES = (Status.QUEUED, Status.RUNNING)
+
+
+class Cause(models.TextChoices):
+    SCHEDULE = "schedule", _("schedule")
+    CATCH_UP = "catch_up", _("catch-up")
+    MANUAL = "manual", _("manual")
+    API = "api", _("API")
+    RETRY = "retry", _("retry")
+    FOLLOW_UP = "follow_up", _("follow-up")
+    FIRST_START = "first_start", _("first start")
+
+
+class JobConfig(models.Model):
+    """One schedule, as staff see it. `last_run_at` and `last_slot` bump no revision."""
+
+    job_id = models.CharField(_("job"), max_length=100, unique=True)
+    job_name = models.CharField(_("name"), max_length=200, blank=True)
+    trigger = models.CharField(
+        _("trigger"), max_length=10, choices=Trigger.choices, default=Trigger.CRON
+    )
+    cron_expression = models.CharField(_("cron expression"), max_length=100, blank=True)
+    interval_seconds = models.PositiveIntegerField(_("interval in seconds"), null=True, blank=True)
+    timezone = models.CharField(_("time zone"), max_length=64, default="Asia/Shanghai")
+    enabled = models.BooleanField(_("enabled"), default=True)
+    job_kwargs = models.JSONField(_("arguments"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+    last_run_at = models.DateTimeField(_("last run"), null=True, blank=True, editable=False)
+    last_slot = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = JobConfigManager()
+
+    class Meta:
+        db_table = "scheduler_job_config"
+        ordering = ["job_id"]
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        permissions = [("trigger_jobconfig", "Can run a job now")]
+        constraints = [
+            models.CheckConstraint(
+                name="job_config_has_its_trigger",
+                condition=(
+                    (Q(trigger=Trigger.CRON) & ~Q(cron_expression=""))
+                    | Q(trigger=Trigger.INTERVAL, interval_seconds__gte=1)
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.job_name or self.job_id
+
+
+class SchedulerProcess(models.Model):
+    """A `runscheduler` process, its heartbeat, and what it has loaded."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True)
+    revision_applied = models.BigIntegerField(default=0)
+    next_runs = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "scheduler_process"
+        indexes = [models.Index(fields=["-heartbeat_at"], name="process_by_heartbeat")]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class ExecutionLog(models.Model):
+    """One execution, or one slot that did not run and why."""
+
+    job_id = models.CharField(_("job"), max_length=100)
+    scheduled_for = models.DateTimeField(_("scheduled for"))
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    status = models.CharField(_("status"), max_length=20, choices=Status.choices)
+    caused_by = models.CharField(_("caused by"), max_length=20, choices=Cause.choices)
+    triggered_by = models.CharField(_("who"), max_length=150, blank=True)
+    process = models.ForeignKey(
+        SchedulerProcess, verbose_name=_("process"), null=True, on_delete=models.SET_NULL
+    )
+    job_kwargs = models.JSONField(_("arguments"), default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    duration_ms = models.PositiveBigIntegerField(_("duration in ms"), null=True)
+    result = models.JSONField(_("result"), null=True)
+    error_message = models.TextField(_("error"), blank=True)
+    traceback = models.TextField(_("traceback"), blank=True)
+    log = models.TextField(_("log"), blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
+
+    objects = ExecutionLogManager()
+
+    class Meta:
+        db_table = "scheduler_execution_log"
+        ordering = ["-id"]
+        verbose_name = _("execution")
+        verbose_name_plural = _("executions")
+        indexes = [
+            models.Index(fields=["job_id", "started_at"], name="execution_by_job"),
+            models.Index(
+                fields=["status"],
+                name="execution_open",
+                condition=Q(status__in=["QUEUED", "RUNNING"]),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job_id", "scheduled_for", "attempt"], name="execution_is_the_claim"
+            ),
+            # NULLs are distinct in PostgreSQL: only triggers that carry a key are compared.
+            models.UniqueConstraint(
+                fields=["job_id", "idempotency_key"], name="execution_once_per_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} {self.scheduled_for:%Y-%m-%d %H:%M:%S} #{self.attempt}"
+
+
+class ScheduleRevision(models.Model):
+    """One row. A database trigger bumps it when a scheduling column really changes."""
+
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "scheduler_revision"
+
+    def __str__(self) -> str:
+        return str(self.value)

@@ -1,0 +1,165 @@
+"""The environment variables StockSync reads, each with its type, default and bounds.
+
+Read once, when settings are imported. A malformed value stops the start with one sentence that
+names the variable, so that a typing error never becomes a silent default.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env, EnvError, validate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TUSHARE_DEFAULT_BASE_URL = "https://api.tushare.pro/dataapi"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class EnvironmentProblem(Exception):
+    """A setting in the environment cannot be used; the message names it and what would be valid."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says, checked. Durations carry their unit in the name."""
+
+    var_dir: Path
+    database_url: str
+    secret_key: str
+    debug: bool
+    allowed_hosts: list[str]
+    host: str
+    port: int
+    tushare_token: str
+    tushare_base_url: str
+    tushare_allow_http: bool
+    rate_limit_max_calls: int | None
+    rate_limit_window_seconds: float
+    stale_timeout_minutes: int
+    daily_history_batch_size: int
+    finance_history_batch_size: int
+    start_date: dt.date
+    finance_history_start_date: dt.date
+    incremental_missing_limit: int
+    failure_max_retries: int
+
+
+def read_environment() -> Environment:
+    """Read and check every variable.
+
+    Raises:
+        EnvironmentProblem: a value is malformed or out of bounds.
+    """
+    env = Env()
+    env.read_env(str(BASE_DIR / ".env"), recurse=False)
+    positive = validate.Range(min=1)
+    try:
+        var_dir = Path(env.str("STOCKSYNC_VAR", "") or BASE_DIR / "var").absolute()
+        environment = Environment(
+            var_dir=var_dir,
+            database_url=_database_url(env.str("DATABASE_URL", "")),
+            secret_key=env.str("SECRET_KEY", "") or _stored_secret_key(var_dir),
+            debug=env.bool("DEBUG", False),
+            allowed_hosts=env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"]),
+            host=env.str("HOST", "127.0.0.1"),
+            port=env.int("PORT", 8000, validate=validate.Range(min=1, max=65535)),
+            tushare_token=env.str("TUSHARE_TOKEN", ""),
+            tushare_base_url=env.str("TUSHARE_BASE_URL", "").rstrip("/"),
+            tushare_allow_http=env.bool("TUSHARE_ALLOW_HTTP", False),
+            rate_limit_max_calls=env.int("TUSHARE_RATE_LIMIT_MAX_CALLS", None, validate=positive),
+            rate_limit_window_seconds=env.float(
+                "TUSHARE_RATE_LIMIT_WINDOW_SECONDS",
+                60.0,
+                validate=validate.Range(min=0, min_inclusive=False),
+            ),
+            stale_timeout_minutes=env.int("SYNC_TASK_STALE_TIMEOUT_MINUTES", 10, validate=positive),
+            daily_history_batch_size=env.int(
+                "SYNC_DAILY_HISTORY_BATCH_SIZE", 50, validate=positive
+            ),
+            finance_history_batch_size=env.int(
+                "SYNC_FINANCE_HISTORY_BATCH_SIZE", 100, validate=positive
+            ),
+            start_date=_date(env, "SYNC_START_DATE", "20100101"),
+            finance_history_start_date=_date(env, "SYNC_FINANCE_HISTORY_START_DATE", "20200101"),
+            incremental_missing_limit=env.int(
+                "SYNC_INCREMENTAL_MISSING_LIMIT", 300, validate=positive
+            ),
+            failure_max_retries=env.int(
+                "SYNC_FAILURE_MAX_RETRIES", 3, validate=validate.Range(min=0)
+            ),
+        )
+    except EnvError as error:
+        raise EnvironmentProblem(f"{error}. Correct it in the environment or in .env.") from error
+    _check_tushare_url(environment)
+    return environment
+
+
+def _date(env: Env, name: str, default: str) -> dt.date:
+    text = env.str(name, default)
+    try:
+        if len(text) != 8:
+            raise ValueError(text)
+        return dt.datetime.strptime(text, "%Y%m%d").date()
+    except ValueError:
+        raise EnvironmentProblem(f"{name} is {text!r}, which is not a date as YYYYMMDD.") from None
+
+
+def _database_url(url: str) -> str:
+    # The value may hold a password, so the sentence never repeats it.
+    if url and urllib.parse.urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        raise EnvironmentProblem(
+            "DATABASE_URL is not a PostgreSQL address such as postgresql://user@host:5432/name."
+        )
+    return url
+
+
+def _check_tushare_url(environment: Environment) -> None:
+    url = environment.tushare_base_url
+    if not url:
+        return
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise EnvironmentProblem(
+            f"TUSHARE_BASE_URL is {url!r}, which is not an address such as "
+            f"{TUSHARE_DEFAULT_BASE_URL}."
+        )
+    insecure = parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
+    if insecure and not environment.tushare_allow_http:
+        raise EnvironmentProblem(
+            f"TUSHARE_BASE_URL is {url!r}: the token would travel in clear. Use https, or set "
+            "TUSHARE_ALLOW_HTTP=1 if you accept that."
+        )
+
+
+def _stored_secret_key(var_dir: Path) -> str:
+    """The key generated for this installation, made on first use, readable by its owner only."""
+    path = var_dir / "secret-key"
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise EnvironmentProblem(f"The secret key {path} cannot be read: {error.strerror}.") from None
+    key = secrets.token_urlsafe(50)
+    try:
+        var_dir.mkdir(parents=True, exist_ok=True)
+        with open(path, "x", opener=_private) as file:
+            file.write(key + "\n")
+    except FileExistsError:
+        return path.read_text().strip()
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"The folder {var_dir} cannot be written ({error.strerror}): point STOCKSYNC_VAR at a "
+            "folder that this account may write."
+        ) from None
+    return key
+
+
+def _private(path: str, flags: int) -> int:
+    import os
+
+    return os.open(path, flags, 0o600)

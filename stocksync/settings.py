@@ -1,0 +1,177 @@
+"""Django settings. Every value that a person may change comes from `environment.py`.
+
+Importing this module starts nothing: the embedded PostgreSQL is started by the first connection
+(see `postgres/`), never by an import.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+from stocksync.environment import BASE_DIR, TUSHARE_DEFAULT_BASE_URL, read_environment
+
+environment = read_environment()
+
+VAR_DIR = environment.var_dir
+SECRET_KEY = environment.secret_key
+DEBUG = environment.debug
+ALLOWED_HOSTS = environment.allowed_hosts
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_apscheduler",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "scheduler_app",
+    "datasync_app",
+    "stocksync",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "stocksync.urls"
+WSGI_APPLICATION = "stocksync.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "stocksync" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The PostgreSQL schema that holds every table of ours; the search path of every connection.
+DATABASE_SCHEMA = "stocksync"
+
+
+def _database() -> dict[str, Any]:
+    """The connection: `DATABASE_URL` when given, else the embedded server in `VAR_DIR`."""
+    database: dict[str, Any] = {
+        "ENGINE": "stocksync.postgres",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"options": f"-c search_path={DATABASE_SCHEMA}", "connect_timeout": 5},
+    }
+    if not environment.database_url:
+        # HOST and PORT are filled in by the backend, once the server is known to run.
+        return database | {"NAME": "stocksync", "USER": "stocksync"}
+    url = urllib.parse.urlsplit(environment.database_url)
+    query = dict(urllib.parse.parse_qsl(url.query))
+    database["OPTIONS"] |= {key: value for key, value in query.items() if key != "host"}
+    return database | {
+        "NAME": urllib.parse.unquote(url.path.lstrip("/")) or "stocksync",
+        "USER": urllib.parse.unquote(url.username or ""),
+        "PASSWORD": urllib.parse.unquote(url.password or ""),
+        "HOST": query.get("host") or urllib.parse.unquote(url.hostname or ""),
+        "PORT": str(url.port or ""),
+    }
+
+
+DATABASES = {"default": _database()}
+DATABASE_IS_EMBEDDED = not environment.database_url
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "Asia/Shanghai"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    # Token first: DRF takes the 401 challenge from the first class, and a session alone gives 403.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "scheduler_app.api.problems.problem_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "StockSync",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+# Knox lets tokens expire after ten hours; `create_token --days` says what it does instead.
+REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+
+# Tushare. Base URL and token may be empty: then a running sandbox is looked for in `var/run`.
+TUSHARE_TOKEN = environment.tushare_token
+TUSHARE_BASE_URL = environment.tushare_base_url or (
+    TUSHARE_DEFAULT_BASE_URL if environment.tushare_token else ""
+)
+TUSHARE_RATE_LIMIT_MAX_CALLS = environment.rate_limit_max_calls
+TUSHARE_RATE_LIMIT_WINDOW_SECONDS = environment.rate_limit_window_seconds
+SANDBOX_ADDRESS_FILE = VAR_DIR / "run" / "sandbox-address"
+
+SYNC_TASK_STALE_TIMEOUT_MINUTES = environment.stale_timeout_minutes
+SYNC_DAILY_HISTORY_BATCH_SIZE = environment.daily_history_batch_size
+SYNC_FINANCE_HISTORY_BATCH_SIZE = environment.finance_history_batch_size
+SYNC_START_DATE = environment.start_date
+SYNC_FINANCE_HISTORY_START_DATE = environment.finance_history_start_date
+SYNC_INCREMENTAL_MISSING_LIMIT = environment.incremental_missing_limit
+SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname:<7} {name}: {message}", "style": "{"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        # APScheduler reports every added job and every wake-up; ours says what happened.
+        "apscheduler": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,1 @@
+"""A pytest plugin: to be replaced; uses DATABASE_URL as given."""
