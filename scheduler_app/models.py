@@ -63,7 +63,10 @@ class JobConfig(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
     last_run_at = models.DateTimeField(_("last run"), null=True, blank=True, editable=False)
+    # The last slot that ran or left a row saying why not: what comes after it was missed.
     last_slot = models.DateTimeField(null=True, blank=True, editable=False)
+    # Set by a database trigger when the row begins to fire as it does now: an edit misses nothing.
+    schedule_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = JobConfigManager()
 
@@ -87,12 +90,20 @@ class JobConfig(models.Model):
         return self.job_name or self.job_id
 
 
+class Role(models.TextChoices):
+    """What a process is: one that fires schedules, or a command that tracks a run of its own."""
+
+    SCHEDULER = "scheduler", _("scheduler")
+    COMMAND = "command", _("command")
+
+
 class SchedulerProcess(models.Model):
-    """A `runscheduler` process, its heartbeat, and what it has loaded."""
+    """A process that runs jobs, its heartbeat, and, for a `runscheduler`, what it has loaded."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     host = models.CharField(max_length=255)
     pid = models.IntegerField()
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.SCHEDULER)
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True)

@@ -1,0 +1,218 @@
+"""How a schedule is changed: validate everything, then write. API, admin and seeds come here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone as clock
+
+from scheduler_app import cron
+from scheduler_app.errors import (
+    InvalidCron,
+    InvalidKwargs,
+    InvalidSchedule,
+    NotScheduled,
+    UnknownJob,
+    short,
+)
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status, Trigger
+from scheduler_app.registry import JobRegistry, registry
+
+cron_from_time = cron.from_time
+
+_TEXT_LIMITS = {"job_id": 100, "job_name": 200, "triggered_by": 150, "idempotency_key": 255}
+
+
+def validate(fields: Mapping[str, Any], jobs: JobRegistry = registry) -> None:
+    """Check the fields of a schedule that are given, each for itself and with the others.
+
+    `trigger` decides whether `cron_expression` or `interval_seconds` is required.
+
+    Raises:
+        InvalidSchedule: field -> sentence, for every field that cannot be used.
+    """
+    errors = dict(_text_errors(fields))
+    _collect(errors, "timezone", lambda: cron.zone(fields.get("timezone", "Asia/Shanghai")))
+    trigger = fields.get("trigger", Trigger.CRON)
+    if trigger == Trigger.CRON:
+        _collect(errors, "cron_expression", lambda: cron.parse(fields.get("cron_expression")))
+    elif trigger == Trigger.INTERVAL:
+        _collect(
+            errors,
+            "interval_seconds",
+            lambda: cron.check_interval(fields.get("interval_seconds")),
+        )
+    else:
+        errors["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+    if "job_id" in fields and "job_id" not in errors:
+        try:
+            jobs.validate_kwargs(fields["job_id"], fields.get("job_kwargs", {}))
+        except UnknownJob as error:
+            errors["job_id"] = str(error)
+        except InvalidKwargs as error:
+            errors["job_kwargs"] = str(error)
+    if errors:
+        raise InvalidSchedule(errors)
+
+
+def schedule_cron(
+    job_id: str,
+    cron_expression: str,
+    timezone: str | None = None,
+    job_kwargs: Mapping[str, object] | None = None,
+    job_name: str | None = None,
+    *,
+    jobs: JobRegistry = registry,
+) -> JobConfig:
+    """Fire the job by a cron expression from now on. What is None stays as it is.
+
+    Raises:
+        UnknownJob: no such job.
+        InvalidSchedule: field -> sentence.
+    """
+    changes = {"trigger": Trigger.CRON, "cron_expression": cron_expression, "timezone": timezone}
+    return _write(job_id, changes, job_kwargs, job_name, jobs)
+
+
+def start_interval(
+    job_id: str,
+    seconds: int,
+    job_kwargs: Mapping[str, object] | None = None,
+    job_name: str | None = None,
+    *,
+    jobs: JobRegistry = registry,
+) -> JobConfig:
+    """Fire the job every `seconds` from now on, at multiples since 1970. What is None stays.
+
+    Raises:
+        UnknownJob: no such job.
+        InvalidSchedule: field -> sentence.
+    """
+    changes = {"trigger": Trigger.INTERVAL, "interval_seconds": seconds}
+    return _write(job_id, changes, job_kwargs, job_name, jobs)
+
+
+def stop(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
+    """Disable the schedule; its row and its history stay. A run under way is left to finish.
+
+    Raises:
+        UnknownJob: neither a job nor a schedule of that id exists.
+        NotScheduled: the job has no schedule.
+    """
+    known = job_id in jobs
+    with transaction.atomic():
+        config = None
+        if known or (isinstance(job_id, str) and not _bad_text(job_id, 100)):
+            config = JobConfig.objects.select_for_update().filter(job_id=job_id).first()
+        if config is None:
+            raise NotScheduled(jobs.get(job_id).job_id)
+        if config.enabled:
+            config.enabled = False
+            config.save(update_fields=["enabled", "updated_at"])
+    return config
+
+
+def queue_run(
+    job_id: str,
+    caused_by: str,
+    triggered_by: str = "",
+    job_kwargs: Mapping[str, object] | None = None,
+    idempotency_key: str | None = None,
+    *,
+    now: datetime | None = None,
+    jobs: JobRegistry = registry,
+) -> tuple[ExecutionLog, bool]:
+    """Queue one run for the scheduler process; the execution, and whether it is a new one.
+
+    Without `job_kwargs` the run takes those of the job's schedule. The same `idempotency_key` for
+    the same job gives the execution that was queued first.
+
+    Raises:
+        UnknownJob: no such job.
+        InvalidSchedule: field -> sentence.
+    """
+    jobs.get(job_id)
+    errors = _text_errors({"triggered_by": triggered_by, "idempotency_key": idempotency_key})
+    if job_kwargs is None:
+        config = JobConfig.objects.get_by_job_id(job_id)
+        job_kwargs = config.job_kwargs if config else {}
+    try:
+        jobs.validate_kwargs(job_id, job_kwargs)
+    except InvalidKwargs as error:
+        errors["job_kwargs"] = str(error)
+    if errors:
+        raise InvalidSchedule(errors)
+    moment = now or clock.now()
+    while True:
+        # Schedules fire on whole seconds: a fraction keeps a manual run from taking a slot.
+        moment += timedelta(microseconds=1 if moment.microsecond else 2)
+        known = ExecutionLog.objects.filter(job_id=job_id, idempotency_key=idempotency_key)
+        if idempotency_key is not None and (earlier := known.first()):
+            return earlier, False
+        try:
+            with transaction.atomic():
+                execution = ExecutionLog.objects.create(
+                    job_id=job_id,
+                    scheduled_for=moment,
+                    status=Status.QUEUED,
+                    caused_by=Cause(caused_by),
+                    triggered_by=triggered_by,
+                    job_kwargs=job_kwargs,
+                    idempotency_key=idempotency_key,
+                )
+        except IntegrityError:
+            # Another request took this microsecond, or came first with the same key.
+            continue
+        return execution, True
+
+
+def _write(
+    job_id: str,
+    changes: dict[str, Any],
+    job_kwargs: Mapping[str, object] | None,
+    job_name: str | None,
+    jobs: JobRegistry,
+) -> JobConfig:
+    job = jobs.get(job_id)
+    given = {"job_kwargs": job_kwargs, "job_name": job_name, **changes, "enabled": True}
+    given = {name: value for name, value in given.items() if value is not None}
+    with transaction.atomic():
+        config = JobConfig.objects.select_for_update().filter(job_id=job_id).first()
+        kept = {"job_name": job.name, "timezone": "Asia/Shanghai", "job_kwargs": {}}
+        if config:
+            kept = {name: getattr(config, name) for name in kept}
+        # The field a trigger needs is checked even when it was given as None.
+        validate({"job_id": job_id, **kept, **given, "trigger": changes["trigger"]}, jobs)
+        if "cron_expression" in given:
+            given["cron_expression"] = cron.parse(given["cron_expression"])
+        return JobConfig.objects.upsert(job_id, **({} if config else kept), **given)
+
+
+def _collect(errors: dict[str, str], field: str, check: Any) -> None:
+    if field not in errors:
+        try:
+            check()
+        except InvalidCron as error:
+            errors[field] = str(error)
+
+
+def _text_errors(fields: Mapping[str, Any]) -> dict[str, str]:
+    errors = {}
+    for field, limit in _TEXT_LIMITS.items():
+        value = fields.get(field)
+        if value is not None and (problem := _bad_text(value, limit)):
+            errors[field] = f"The {field} is {short(value)}; {problem}."
+    return errors
+
+
+def _bad_text(value: object, limit: int) -> str:
+    if not isinstance(value, str):
+        return "it takes text"
+    if len(value) > limit:
+        return f"it takes at most {limit} characters, not {len(value)}"
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
+        return "it holds a character that cannot be stored"
+    return ""

@@ -1,0 +1,152 @@
+"""When a schedule fires. Cron means crontab: cronsim parses, previews and fires, and nothing else.
+
+When clocks change, a fixed time fires once: a time that does not exist fires at the first that
+does, a repeated one the first time. Intervals are multiples since a fixed origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from apscheduler.triggers.base import BaseTrigger
+from cronsim import CronSim
+
+from scheduler_app.crontab import from_time, parse, zone
+from scheduler_app.errors import InvalidCron, short
+
+if TYPE_CHECKING:
+    from scheduler_app.models import JobConfig
+
+__all__ = [
+    "MAX_INTERVAL_SECONDS",
+    "CronSimTrigger",
+    "IntervalTrigger",
+    "ScheduleTrigger",
+    "check_interval",
+    "fire_times",
+    "from_time",
+    "interval_times",
+    "next_runs",
+    "next_runs_of",
+    "parse",
+    "trigger_of",
+    "zone",
+]
+
+MAX_INTERVAL_SECONDS = 365 * 24 * 3600
+
+
+def fire_times(expression: str, timezone: str, after: datetime) -> Iterator[datetime]:
+    """Every fire time strictly after `after`, ever later, in the schedule's own time zone."""
+    local = zone(timezone)
+    # cronsim takes fixed times as wall-clock times. Around a clock change these can repeat or lie
+    # before `after`; a fire time counts only if it is later than the last one.
+    last = after.astimezone(UTC)
+    for fired in CronSim(parse(expression), last.astimezone(local)):
+        moment = fired.astimezone(UTC)
+        if moment > last:
+            last = moment
+            yield moment.astimezone(local)
+
+
+def next_runs(
+    expression: str, timezone: str, count: int = 6, after: datetime | None = None
+) -> list[datetime]:
+    """The next `count` fire times after `after` (now), aware, in the schedule's time zone.
+
+    Raises:
+        InvalidCron: the expression or the time zone cannot be used.
+    """
+    return list(islice(fire_times(expression, timezone, after or datetime.now(UTC)), count))
+
+
+def interval_times(seconds: int, after: datetime) -> Iterator[datetime]:
+    """The multiples of `seconds` since 1970-01-01 UTC, strictly after `after`: the same slots in
+    every process, whenever it started."""
+    slot = int(after.timestamp() // seconds) * seconds
+    while True:
+        slot += seconds
+        yield datetime.fromtimestamp(slot, UTC)
+
+
+class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]
+    """A trigger of APScheduler that answers with our slots."""
+
+    def slots(self, after: datetime) -> Iterator[datetime]:
+        """Every slot strictly after `after`, ever later."""
+        raise NotImplementedError
+
+    def next_slot(self, after: datetime) -> datetime | None:
+        return next(self.slots(after), None)
+
+    def is_slot(self, moment: datetime) -> bool:
+        return self.next_slot(moment - timedelta(seconds=1)) == moment
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        return self.next_slot(previous or now)
+
+
+class CronSimTrigger(ScheduleTrigger):
+    def __init__(self, expression: str, timezone: str = "Asia/Shanghai") -> None:
+        self.expression = parse(expression)
+        self.timezone = zone(timezone).key
+
+    def slots(self, after: datetime) -> Iterator[datetime]:
+        return fire_times(self.expression, self.timezone, after)
+
+    def __repr__(self) -> str:
+        return f"CronSimTrigger({self.expression!r}, {self.timezone!r})"
+
+
+class IntervalTrigger(ScheduleTrigger):
+    def __init__(self, seconds: int) -> None:
+        self.seconds = check_interval(seconds)
+
+    def slots(self, after: datetime) -> Iterator[datetime]:
+        return interval_times(self.seconds, after)
+
+    def __repr__(self) -> str:
+        return f"IntervalTrigger({self.seconds})"
+
+
+def check_interval(seconds: object) -> int:
+    """The interval, if it is a whole number of seconds from one second to one year.
+
+    Raises:
+        InvalidCron: it is not.
+    """
+    whole = isinstance(seconds, int) and not isinstance(seconds, bool)
+    if not whole or not 1 <= seconds <= MAX_INTERVAL_SECONDS:  # type: ignore[operator]
+        raise InvalidCron(
+            f"The interval is {short(seconds)}; it takes a whole number of seconds from 1 to "
+            f"{MAX_INTERVAL_SECONDS} (365 days)."
+        )
+    return seconds  # type: ignore[return-value]
+
+
+def trigger_of(config: JobConfig) -> ScheduleTrigger:
+    """The trigger of a row.
+
+    Raises:
+        InvalidCron: the row cannot fire, and why.
+    """
+    if config.trigger == "interval":
+        return IntervalTrigger(config.interval_seconds)  # type: ignore[arg-type]
+    return CronSimTrigger(config.cron_expression, config.timezone)
+
+
+def next_runs_of(
+    config: JobConfig, count: int = 6, after: datetime | None = None
+) -> list[datetime]:
+    """The next `count` slots of a row in its own time zone; none for a row that is off.
+
+    Raises:
+        InvalidCron: the row cannot fire, and why.
+    """
+    if not config.enabled:
+        return []
+    slots = islice(trigger_of(config).slots(after or datetime.now(UTC)), count)
+    return [slot.astimezone(zone(config.timezone)) for slot in slots]

@@ -1,0 +1,57 @@
+"""The errors of the scheduler: one shallow tree, each message a sentence for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+class SchedulerError(Exception):
+    """Root of every error that this app raises on purpose."""
+
+
+class UnknownJob(SchedulerError):
+    """No job is registered under this id."""
+
+    def __init__(self, job_id: object, known: Iterable[str]) -> None:
+        self.job_id = job_id
+        self.known = tuple(known)
+        listed = ", ".join(self.known) or "none"
+        super().__init__(f"There is no job {short(job_id)}. The known jobs are: {listed}.")
+
+
+class NotScheduled(SchedulerError):
+    """The job exists but has no schedule."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"The job {job_id} has no schedule to stop.")
+
+
+class InvalidKwargs(SchedulerError):
+    """The arguments do not fit the job's own signature."""
+
+
+class InvalidCron(SchedulerError):
+    """The cron expression or its time zone cannot be used; the message says why."""
+
+
+class InvalidSchedule(SchedulerError):
+    """One or more fields of a schedule cannot be used: `errors` maps field to sentence."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__(" ".join(self.errors.values()))
+
+
+class RunLost(SchedulerError):
+    """The execution is no longer RUNNING under this process: someone else has closed it."""
+
+
+class RunCancelled(SchedulerError):
+    """The run was asked to stop; it does so at the next checkpoint."""
+
+
+def short(value: object, limit: int = 80) -> str:
+    """A value as it may stand in a sentence: quoted, and cut where it is long."""
+    text = repr(value[: limit + 1]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= limit + 2 else f"{text[:limit]}…"

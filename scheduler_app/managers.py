@@ -1,0 +1,42 @@
+"""The queries on schedules and executions that other code asks for by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from scheduler_app.models import ExecutionLog, JobConfig
+
+RECENT_AT_MOST = 100
+
+
+class JobConfigManager(models.Manager["JobConfig"]):
+    def get_all_enabled(self) -> models.QuerySet[JobConfig]:
+        return self.filter(enabled=True).order_by("job_id")
+
+    def get_by_job_id(self, job_id: str) -> JobConfig | None:
+        return self.filter(job_id=job_id).first()
+
+    def upsert(self, job_id: str, **fields: Any) -> JobConfig:
+        """Create the schedule of `job_id` or change the named fields of the one it has."""
+        config, _created = self.update_or_create(job_id=job_id, defaults=fields)
+        return config
+
+
+class ExecutionLogManager(models.Manager["ExecutionLog"]):
+    def create(self, **fields: Any) -> ExecutionLog:
+        """Insert one execution; its slot is now and its cause a person, unless told otherwise."""
+        fields.setdefault("scheduled_for", fields.get("started_at") or timezone.now())
+        fields.setdefault("caused_by", "manual")
+        return super().create(**fields)
+
+    def update(self, id: int, **fields: Any) -> int:  # type: ignore[override]
+        """Change the named fields of one execution; the number of rows it met, 0 or 1."""
+        return self.filter(id=id).update(**fields)
+
+    def get_recent_by_job_id(self, job_id: str, limit: int = 20) -> models.QuerySet[ExecutionLog]:
+        """The newest executions of a job, at most `limit` (1 to 100)."""
+        return self.filter(job_id=job_id).order_by("-id")[: max(1, min(limit, RECENT_AT_MOST))]

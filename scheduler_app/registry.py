@@ -1,0 +1,188 @@
+"""The jobs that exist: each app names its own in `jobs.py`, and schedules refer to them by id."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NotRequired, Protocol, Required, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
+
+from scheduler_app.errors import InvalidKwargs, SchedulerError, UnknownJob, short
+from scheduler_app.run import Run
+
+MAX_KWARGS_BYTES = 64 * 1024
+MAX_KWARGS_DEPTH = 20
+
+
+class JobFunction(Protocol):
+    """What a job is: called with its run and its own keyword arguments, returns a summary."""
+
+    def __call__(self, run: Run, /, **kwargs: Any) -> Mapping[str, object] | None: ...
+
+
+Function = TypeVar("Function", bound=Callable[..., Mapping[str, object] | None])
+
+
+@dataclass(frozen=True)
+class RegisteredJob:
+    """One job.
+
+    `not_built` says what this version cannot do; `first_start` is asked when a scheduler becomes
+    active whether a run should be queued; `default_cron` is what `seed_jobs` gives it, if anything.
+    """
+
+    job_id: str
+    name: str
+    function: Callable[..., Mapping[str, object] | None]
+    summary: str
+    not_built: str = ""
+    first_start: Callable[[], bool] | None = None
+    default_cron: str | None = None
+
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        """The arguments a schedule may give: all but the first, which is the run."""
+        return dict(list(inspect.signature(self.function).parameters.items())[1:])
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[dict[str, Any]]:
+        hints = get_type_hints(self.function, include_extras=True)
+        named = [p for p in self.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        extra = "forbid" if len(named) == len(self.parameters) else "allow"
+        fields = {
+            parameter.name: (Required if parameter.default is parameter.empty else NotRequired)[
+                hints.get(parameter.name, Any)
+            ]
+            for parameter in named
+        }
+        # A TypedDict, not a model: argument names may be anything, `json` and `copy` included.
+        shape = TypedDict(self.job_id, fields)  # type: ignore[misc]
+        config = ConfigDict(extra=extra, strict=True, allow_inf_nan=False)  # type: ignore[typeddict-item]
+        return TypeAdapter(with_config(config)(shape))  # type: ignore[arg-type]
+
+    def validate(self, kwargs: object) -> dict[str, Any]:
+        """The arguments as Python values; those not given are left to the function's defaults."""
+        try:
+            return self._adapter.validate_json(_as_json(kwargs))
+        except ValidationError as error:
+            raise InvalidKwargs(self._sentence(error)) from None
+
+    def _sentence(self, error: ValidationError) -> str:
+        first = error.errors(include_url=False, include_context=False)[0]
+        argument = str(first["loc"][0]) if first["loc"] else "job_kwargs"
+        where = "".join(f"[{part!r}]" for part in first["loc"][1:])
+        takes = ", ".join(self.parameters) or "none"
+        if first["type"] == "extra_forbidden":
+            return f"{self.job_id} takes no argument {short(argument)}. It takes: {takes}."
+        if first["type"] == "missing":
+            return f"{self.job_id} needs the argument {argument}{where}. It takes: {takes}."
+        message = first["msg"].removeprefix("Value error, ").rstrip(".")
+        message = message[:1].lower() + message[1:]
+        given = short(first["input"])
+        return f"The argument {argument}{where} of {self.job_id} is {given}: {message}."
+
+
+class JobRegistry:
+    def __init__(self) -> None:
+        self._jobs: dict[str, RegisteredJob] = {}
+
+    def register(
+        self,
+        job_id: str,
+        *,
+        name: str,
+        first_start: Callable[[], bool] | None = None,
+        not_built: str = "",
+        default_cron: str | None = None,
+    ) -> Callable[[Function], Function]:
+        """Name a function as a job.
+
+        Raises:
+            SchedulerError: the id is taken by another function.
+        """
+
+        def decorate(function: Function) -> Function:
+            known = self._jobs.get(job_id)
+            if known is not None and known.function is not function:
+                raise SchedulerError(f"The job id {job_id} is registered twice.")
+            self._jobs[job_id] = RegisteredJob(
+                job_id=job_id,
+                name=name,
+                function=function,
+                summary=(inspect.getdoc(function) or "").partition("\n")[0],
+                not_built=not_built,
+                first_start=first_start,
+                default_cron=default_cron,
+            )
+            return function
+
+        return decorate
+
+    def get(self, job_id: str) -> RegisteredJob:
+        """The job of that id, or UnknownJob, which lists the known ones."""
+        job = self._jobs.get(job_id) if isinstance(job_id, str) else None
+        if job is None:
+            raise UnknownJob(job_id, self.ids())
+        return job
+
+    def __iter__(self) -> Iterator[RegisteredJob]:
+        return iter([self._jobs[job_id] for job_id in self.ids()])
+
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self._jobs
+
+    def ids(self) -> list[str]:
+        return sorted(self._jobs)
+
+    def validate_kwargs(self, job_id: str, kwargs: object) -> dict[str, Any]:
+        """Check arguments against the job's own signature; the Python values for the call.
+
+        Raises:
+            UnknownJob: no such job.
+            InvalidKwargs: an argument is unknown, missing or of another type.
+        """
+        return self.get(job_id).validate(kwargs)
+
+
+def _as_json(kwargs: object) -> str:
+    """The arguments as JSON that PostgreSQL can store."""
+    if not isinstance(kwargs, Mapping):
+        raise InvalidKwargs(
+            f'Arguments are a JSON object such as {{"start": "20240102"}}, not {short(kwargs)}.'
+        )
+    _check_storable(kwargs, MAX_KWARGS_DEPTH)
+    try:
+        text = json.dumps(kwargs, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise InvalidKwargs(f"The arguments are not JSON: {error}.") from None
+    if len(text.encode()) > MAX_KWARGS_BYTES:
+        raise InvalidKwargs(
+            f"The arguments take {len(text.encode()):,} bytes; at most {MAX_KWARGS_BYTES:,} fit."
+        )
+    return text
+
+
+def _check_storable(value: object, depth: int) -> None:
+    if depth < 0:
+        raise InvalidKwargs(f"The arguments are nested more than {MAX_KWARGS_DEPTH} deep.")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_storable(key, depth)
+            _check_storable(item, depth - 1)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_storable(item, depth - 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidKwargs(f"The arguments hold {value}, which JSON has no number for.")
+    elif isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
+        raise InvalidKwargs(f"The text {short(value)} holds a character that cannot be stored.")
+
+
+registry = JobRegistry()
+register_job = registry.register

@@ -1,0 +1,75 @@
+"""What a job is given: its slot, its arguments, and the two ways to ask "am I still wanted?"."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from scheduler_app.errors import RunCancelled, RunLost
+from scheduler_app.models import ExecutionLog, Status
+
+STOPPED = "the scheduler was stopped"
+
+
+@dataclass
+class Run:
+    """One attempt at one slot.
+
+    `process_id` is the process that owns the execution; `stop` is set when that process is asked
+    to stop.
+    """
+
+    execution_id: int
+    job_id: str
+    scheduled_for: datetime
+    attempt: int
+    kwargs: Mapping[str, object]
+    process_id: UUID | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def checkpoint(self) -> None:
+        """Call between units of work.
+
+        Raises:
+            RunCancelled: the scheduler is stopping.
+            RunLost: the execution was closed by someone else.
+        """
+        if self.stop.is_set():
+            raise RunCancelled(STOPPED)
+        owner = ExecutionLog.objects.filter(pk=self.execution_id).values_list(
+            "status", "process_id"
+        )
+        self._check(owner.first())
+
+    @contextmanager
+    def fenced(self) -> Iterator[None]:
+        """A transaction that commits only while this run owns its execution.
+
+        The row is locked FOR SHARE: whoever closes it waits for this commit, and once it is
+        closed no further commit gets through.
+
+        Raises:
+            RunLost: before the body runs, if the execution is not RUNNING under this process.
+        """
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT status, process_id FROM scheduler_execution_log"
+                    " WHERE id = %s FOR SHARE",
+                    [self.execution_id],
+                )
+                self._check(cursor.fetchone())
+            yield
+
+    def _check(self, owner: tuple[str, UUID | None] | None) -> None:
+        if owner != (Status.RUNNING, self.process_id):
+            found = "gone" if owner is None else owner[0]
+            raise RunLost(
+                f"Execution {self.execution_id} of {self.job_id} is {found}: this run lost it."
+            )
