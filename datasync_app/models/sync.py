@@ -49,7 +49,8 @@ class DatasetState(models.Model):
 class SyncLedger(models.Model):
     """One row per dataset and cell: what is held, what is not, and why.
 
-    `missing` maps each code that was expected and did not come to its reason.
+    `missing` maps each code that was expected and did not come to its reason; `missing_since` is
+    when just this set was first found missing, so that a later fetch can agree with it.
     """
 
     dataset = models.CharField(max_length=50)
@@ -59,6 +60,7 @@ class SyncLedger(models.Model):
     expected_rows = models.IntegerField(null=True)
     received_rows = models.IntegerField(default=0)
     missing = models.JSONField(default=dict)
+    missing_since = models.DateTimeField(null=True)
     fingerprint = models.CharField(max_length=64, blank=True)
     fetched_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)
