@@ -1,0 +1,115 @@
+"""What a dataset is: one declaration that planner, fetcher, writer, ledger and docs all read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.db.models import Model, Q
+
+
+class Kind(enum.Enum):
+    """The type of a field, as PostgreSQL names it in a binary COPY."""
+
+    TEXT = "text"
+    CODE = "varchar"
+    DATE = "date"
+    NUMBER = "float8"
+    FLAG = "int2"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A native Tushare field. A required one (key or price) may not be absent from an answer."""
+
+    name: str
+    kind: Kind
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The unit that is fetched, stored and accounted for as a whole.
+
+    `date` is set where the cell is a trade date; `key` is its name in the ledger.
+    """
+
+    key: str
+    date: dt.date | None = None
+
+
+class Cut(Protocol):
+    """How a dataset is cut into cells, and what each cell asks of the source."""
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        """The request parameters of the cell's call."""
+
+    def belongs(self, cell: Cell) -> Mapping[str, str]:
+        """Field values that every row of the answer must have; others are a mismatch."""
+
+    def rows(self, cell: Cell) -> Q:
+        """The stored rows of the cell."""
+
+
+class Writing(enum.Enum):
+    """How an answer becomes rows."""
+
+    REPLACE = "replace"
+    """The cell's rows are deleted and the new ones copied in, in one transaction."""
+    MERGE = "merge"
+    """Rows are inserted or updated by key; nothing is deleted, absent fields keep their value."""
+
+
+class Expectation(enum.Enum):
+    """What must be in a cell before it counts as complete. Sets of keys, never counts."""
+
+    LISTED_CODES = "listed_codes"
+    """Every code listed that day, save those with a reason."""
+    EVERY_DAY_OF_YEAR = "every_day_of_year"
+    """One row for each calendar day of the cell's year."""
+    NONE = "none"
+    """Whatever the source says; empty only where `empty_is_legitimate`."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The declaration. `name` is the Tushare endpoint and the table.
+
+    `due` is the Shanghai time of a trade date from which its cell is expected; `fresh_for` is how
+    long a cell without a trade date counts as up to date; `empty_cells` names the cells that may
+    legitimately be empty ("*": any).
+    """
+
+    name: str
+    title: str
+    model: type[Model]
+    fields: tuple[Field, ...]
+    key: tuple[str, ...]
+    cut: Cut
+    expectation: Expectation
+    writing: Writing = Writing.REPLACE
+    row_cap: int | None = None
+    first_date: dt.date = dt.date(1990, 12, 19)
+    due: dt.time | None = None
+    fresh_for: dt.timedelta | None = None
+    empty_cells: frozenset[str] = frozenset()
+    minimal_points: int = 120
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields if field.required)
+
+    def may_be_empty(self, cell: Cell) -> bool:
+        return "*" in self.empty_cells or cell.key in self.empty_cells
+
+
+def fields(kind: Kind, names: str, *, required: bool = False) -> Iterable[Field]:
+    """Several fields of one kind, named in one string."""
+    return (Field(name, kind, required) for name in names.split())

@@ -1,0 +1,67 @@
+"""The ways of cutting a dataset into cells."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from datasync_app.dates import show_date
+from datasync_app.datasets.base import Cell
+
+
+@dataclass(frozen=True)
+class ByTradeDate:
+    """One cell per open day, asked for with `trade_date`; keys are YYYYMMDD."""
+
+    def of(self, date: dt.date) -> Cell:
+        return Cell(show_date(date), date)
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        return {"trade_date": cell.key}
+
+    def belongs(self, cell: Cell) -> Mapping[str, str]:
+        return {"trade_date": cell.key}
+
+    def rows(self, cell: Cell) -> Q:
+        return Q(trade_date=cell.date)
+
+
+@dataclass(frozen=True)
+class ByExchangeYear:
+    """One cell per exchange and calendar year; keys are EXCHANGE:YYYY."""
+
+    def of(self, exchange: str, year: int) -> Cell:
+        return Cell(f"{exchange}:{year}")
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        exchange, year = cell.key.split(":")
+        return {"exchange": exchange, "start_date": f"{year}0101", "end_date": f"{year}1231"}
+
+    def belongs(self, cell: Cell) -> Mapping[str, str]:
+        return {"exchange": cell.key.split(":")[0]}
+
+    def rows(self, cell: Cell) -> Q:
+        exchange, year = cell.key.split(":")
+        return Q(exchange=exchange, cal_date__year=int(year))
+
+
+@dataclass(frozen=True)
+class ByListStatus:
+    """One cell per listing status; the source answers only L unless asked by name."""
+
+    statuses: tuple[str, ...] = ("L", "D", "P", "G")
+
+    def all(self) -> list[Cell]:
+        return [Cell(status) for status in self.statuses]
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        return {"list_status": cell.key}
+
+    def belongs(self, cell: Cell) -> Mapping[str, str]:
+        return {"list_status": cell.key}
+
+    def rows(self, cell: Cell) -> Q:
+        return Q(list_status=cell.key)

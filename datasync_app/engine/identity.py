@@ -1,0 +1,84 @@
+"""A database belongs to one source: invented prices are never readable as real ones.
+
+The identity is stored with the first cell and compared inside the transaction of every later one.
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+from datasync_app.datasets import DATASETS
+from datasync_app.errors import SourceMismatch
+from datasync_app.models import DatasetState, SourceIdentity, SyncFailureRecord, SyncLedger, SyncTask
+
+REAL_SOURCE = "tushare"
+_ONLY_ROW = 1
+
+
+def stored_identity() -> str | None:
+    """`tushare`, `sandbox:SEED`, `replay:NAME`, or None while nothing is stored."""
+    return SourceIdentity.objects.values_list("identity", flat=True).first()
+
+
+def claim_identity(source: str) -> None:
+    """Make `source` the owner of this database, or check that it is. Call inside the transaction.
+
+    Raises:
+        SourceMismatch: the database belongs to another source; nothing may be stored.
+    """
+    # The insert waits for a concurrent first one, so two sources can never both be first.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO sync_source_identity (id, identity, recorded_at) VALUES (%s, %s, now()) "
+            "ON CONFLICT (id) DO NOTHING",
+            [_ONLY_ROW, source],
+        )
+        cursor.execute(
+            "SELECT identity FROM sync_source_identity WHERE id = %s FOR SHARE", [_ONLY_ROW]
+        )
+        row = cursor.fetchone()
+    owner = row[0] if row else source
+    if owner != source:
+        raise SourceMismatch(mismatch_sentence(owner, source))
+
+
+def mismatch_sentence(owner: str, source: str) -> str:
+    if owner == REAL_SOURCE:
+        return (
+            f"This database holds data of Tushare, and the answers now come from {source}: nothing "
+            "was stored. Set TUSHARE_TOKEN again, or give the generated source a database of its own "
+            "(DATABASE_URL or STOCKSYNC_VAR)."
+        )
+    return (
+        f"This database holds the generated data of {owner}, and the answers now come from {source}: "
+        "nothing was stored. `manage.py go_live` drops the generated data and keeps schedules and "
+        "accounts."
+    )
+
+
+def is_generated(identity: str) -> bool:
+    return identity != REAL_SOURCE
+
+
+def drop_generated_data() -> str:
+    """Empty datasets, ledger, tasks and failures of a generated source; return whose they were.
+
+    Raises:
+        SourceMismatch: the data are Tushare's, or there are none.
+    """
+    with transaction.atomic():
+        SourceIdentity.objects.select_for_update().first()
+        owner = stored_identity()
+        if owner is None:
+            raise SourceMismatch("This database holds no market data, so there is nothing to drop.")
+        if not is_generated(owner):
+            raise SourceMismatch(
+                "This database holds data of Tushare, which go_live never drops. Use a new database "
+                "(DATABASE_URL or STOCKSYNC_VAR) to start over."
+            )
+        models = [dataset.model for dataset in DATASETS.values()]
+        models += [SyncLedger, SyncTask, SyncFailureRecord, DatasetState, SourceIdentity]
+        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {tables}")
+    return owner

@@ -1,0 +1,114 @@
+"""Judging a fetched cell by its dataset's declared expectation, with what the database knows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import cast
+
+from django.db.models import Q, QuerySet
+
+from datasync_app.datasets.base import Cell, Dataset, Expectation
+from datasync_app.engine import ledger
+from datasync_app.engine.calendar import days_of_year
+from datasync_app.engine.checks import Earlier, Reference, Verdict, judge_codes, judge_days
+from datasync_app.engine.rows import TypedRows
+from datasync_app.engine.store import Fence
+from datasync_app.engine.universe import Universe
+from datasync_app.models import GOOD_STATES, CellState, SyncLedger
+
+
+def judge_cell(
+    dataset: Dataset,
+    cell: Cell,
+    rows: TypedRows,
+    earlier: Earlier | None,
+    *,
+    universe: Universe | None,
+    now: dt.datetime,
+) -> Verdict:
+    """The verdict on the rows of a cell. `universe` is needed where listed codes are expected."""
+    if not rows.rows and dataset.may_be_empty(cell):
+        return Verdict(CellState.EMPTY_CONFIRMED, 0)
+    if dataset.expectation is Expectation.EVERY_DAY_OF_YEAR:
+        received = frozenset(cast("list[dt.date]", rows.column("cal_date")))
+        return judge_days(days_of_year(int(cell.key.rpartition(":")[2])), received)
+    if dataset.expectation is Expectation.LISTED_CODES:
+        codes = frozenset(cast("list[str]", rows.column("ts_code")))
+        return _judge_day(dataset, cell, codes, earlier, universe=universe, now=now)
+    if not rows.rows:
+        return Verdict(CellState.DUE, problem="the source has no rows, and some must exist")
+    return Verdict(CellState.COMPLETE, len(rows.rows))
+
+
+def judge_again(
+    dataset: Dataset, cells: Sequence[Cell], *, universe: Universe, fence: Fence, now: dt.datetime
+) -> list[Cell]:
+    """Judge stored partial days once more, by the neighbours that came after them.
+
+    The first days of an installation have nothing to be compared with when they arrive. No call
+    is made. Returns the cells that closed.
+    """
+    closed = []
+    for cell in cells:
+        with fence():
+            entry = ledger.locked_entry(dataset, cell)
+            if entry.state != CellState.PARTIAL:
+                continue
+            verdict = _judge_day(
+                dataset, cell, _held_codes(dataset, cell), None, universe=universe, now=now
+            )
+            if verdict.state in GOOD_STATES:
+                entry.state = verdict.state
+                entry.missing = dict(verdict.missing)
+                entry.attempts, entry.next_attempt_at, entry.last_error = 0, None, ""
+                entry.save()
+                closed.append(cell)
+    return closed
+
+
+def _judge_day(
+    dataset: Dataset,
+    cell: Cell,
+    codes: frozenset[str],
+    earlier: Earlier | None,
+    *,
+    universe: Universe | None,
+    now: dt.datetime,
+) -> Verdict:
+    if universe is None or cell.date is None:
+        raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a universe and a date")
+    return judge_codes(
+        universe.listed_on(cell.date),
+        codes,
+        paused=universe.paused,
+        reference=_reference(dataset, cell.date, universe),
+        earlier=earlier,
+        now=now,
+    )
+
+
+def _reference(dataset: Dataset, date: dt.date, universe: Universe) -> Reference | None:
+    """The nearest other day to compare with: a good one, or while there is none, any that has rows."""
+    others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0).exclude(
+        cell_date=date
+    )
+    nearest = _nearest(date, Q(state__in=GOOD_STATES), others) or _nearest(date, Q(), others)
+    if nearest is None:
+        return None
+    held = _held_codes(dataset, Cell(f"{nearest:%Y%m%d}", nearest))
+    return Reference(nearest, universe.listed_on(nearest), held)
+
+
+def _nearest(date: dt.date, which: Q, others: QuerySet[SyncLedger]) -> dt.date | None:
+    dates = others.filter(which).values_list("cell_date", flat=True)
+    before = dates.filter(cell_date__lt=date).order_by("-cell_date").first()
+    after = dates.filter(cell_date__gt=date).order_by("cell_date").first()
+    if before is None or after is None:
+        return before or after
+    return before if date - before <= after - date else after
+
+
+def _held_codes(dataset: Dataset, cell: Cell) -> frozenset[str]:
+    rows = dataset.model._default_manager.filter(dataset.cut.rows(cell))
+    return frozenset(rows.values_list("ts_code", flat=True))

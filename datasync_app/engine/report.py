@@ -1,0 +1,106 @@
+"""What a run did, cell by cell: the result of an execution and the output of `sync`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from datasync_app.engine.plan import Plan
+from datasync_app.models import GOOD_STATES, CellState
+
+SHOWN_CELLS = 20
+
+
+@dataclass
+class DatasetReport:
+    """The cells of one dataset in one run.
+
+    `open_cells` are due and not good, with the reason; `waived` are not good either, but nothing
+    depends on them, for the reason given.
+    """
+
+    dataset: str
+    good_before: int = 0
+    good_cells: set[str] = field(default_factory=set)
+    not_due: int = 0
+    rows: int = 0
+    rows_of_last_cell: int = 0
+    calls: int = 0
+    open_cells: dict[str, str] = field(default_factory=dict)
+    waived: dict[str, str] = field(default_factory=dict)
+    stopped: str = ""
+    denied: str = ""
+
+    @classmethod
+    def of(cls, plan: Plan) -> DatasetReport:
+        report = cls(plan.dataset.name, good_before=len(plan.good), not_due=len(plan.not_due))
+        report.open_cells = {cell.key: "not fetched yet" for cell in plan.todo}
+        report.open_cells |= {cell.key: "its next attempt lies ahead" for cell in plan.waiting}
+        return report
+
+    def note(self, cell_key: str, state: CellState, *, rows: int = 0, problem: str = "") -> None:
+        if state in GOOD_STATES:
+            self.open_cells.pop(cell_key, None)
+            self.good_cells.add(cell_key)
+        else:
+            self.open_cells[cell_key] = f"{state}: {problem}" if problem else str(state)
+        self.rows += rows
+        self.rows_of_last_cell = rows
+
+    def add(self, batch: DatasetReport) -> None:
+        """Take over what a batch of this report's cells came to."""
+        self.good_cells |= batch.good_cells
+        self.open_cells = {
+            key: why
+            for key, why in (self.open_cells | batch.open_cells).items()
+            if key not in self.good_cells
+        }
+        self.rows += batch.rows
+        self.calls += batch.calls
+        self.stopped = batch.stopped
+        self.denied = batch.denied
+
+    def waive(self, keys: set[str], why: str) -> None:
+        """Take cells that are open out of the verdict: the run does not need them."""
+        for key in keys & self.open_cells.keys():
+            self.waived[key] = f"{self.open_cells.pop(key)}; {why}"
+
+    @property
+    def good(self) -> int:
+        return self.good_before + len(self.good_cells)
+
+    @property
+    def is_good(self) -> bool:
+        return not self.open_cells and not self.stopped
+
+    def as_json(self) -> dict[str, object]:
+        """For the execution's result; long lists of open cells are cut and counted."""
+        shown = dict(sorted(self.open_cells.items(), reverse=True)[:SHOWN_CELLS])
+        result: dict[str, object] = {
+            "cells_good": self.good,
+            "cells_closed": len(self.good_cells),
+            "rows": self.rows,
+            "calls": self.calls,
+        }
+        if self.not_due:
+            result["cells_not_due_yet"] = self.not_due
+        if self.open_cells:
+            result["cells_open"] = len(self.open_cells)
+            result["open"] = shown
+        if self.waived:
+            result["waived"] = self.waived
+        if self.stopped:
+            result["stopped"] = self.stopped
+        if self.denied:
+            result["denied"] = self.denied
+        return result
+
+    def sentence(self) -> str:
+        """One line for people: what is good, and what is not."""
+        total = self.good + len(self.open_cells)
+        text = f"{self.dataset}: {self.good} of {total} cells good, {self.rows} rows in {self.calls} calls"
+        if self.denied:
+            return f"{text}; {self.denied}"
+        if self.open_cells:
+            key, why = max(self.open_cells.items())
+            text += f"; {len(self.open_cells)} open, such as {key} ({why})"
+        return f"{text}; {self.stopped}" if self.stopped else text

@@ -1,0 +1,293 @@
+"""One run of the engine: plan, fetch, check, store and account, for one dataset at a time.
+
+The engine does not know who started it. Whoever did gives it a `Guard`: a `checkpoint()` that
+raises when the run should end, and a `fenced()` transaction that refuses when it has been replaced.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Protocol
+
+from django.db import connections, transaction
+
+from datasync_app.datasets import STOCK_BASIC, TRADE_CAL
+from datasync_app.datasets.base import Cell, Dataset, Expectation
+from datasync_app.datasets.market import BY_EXCHANGE_YEAR, BY_LIST_STATUS, EXCHANGES
+from datasync_app.dates import market_day
+from datasync_app.engine import ledger
+from datasync_app.engine.fetch import Fetched, fetch_cells
+from datasync_app.engine.judge import judge_again, judge_cell
+from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
+from datasync_app.engine.report import DatasetReport
+from datasync_app.engine.rows import BadRows, typed_rows
+from datasync_app.engine.store import store_cell
+from datasync_app.engine.universe import Universe
+from datasync_app.errors import SyncIncomplete
+from datasync_app.models import CellState
+from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.outcomes import (
+    Answer,
+    AnswerKind,
+    Denied,
+    RateLimited,
+    TransportFailure,
+    TushareError,
+)
+
+logger = logging.getLogger(__name__)
+
+# So many transport failures in a row are an outage: going on would cost hours and prove nothing.
+OUTAGE_FAILURES = 3
+# The advisory lock under which shared prerequisites are refreshed by one run at a time.
+_PREREQUISITES_LOCK = 0x5354434B
+
+
+class Guard(Protocol):
+    def checkpoint(self) -> None: ...
+
+    def fenced(self) -> AbstractContextManager[None]: ...
+
+
+class OwnGuard:
+    """For runs that nobody can replace or cancel: the foreground command and tests."""
+
+    def checkpoint(self) -> None:
+        return
+
+    def fenced(self) -> AbstractContextManager[None]:
+        return transaction.atomic()
+
+
+class Engine:
+    """Runs plans.
+
+    `on_cell(report, cell)` is called after each cell has been accounted for, `on_wait()` about once
+    a second while calls are under way: waiting for quota is not death.
+    """
+
+    def __init__(
+        self,
+        client: TushareClient,
+        *,
+        guard: Guard,
+        now: Callable[[], dt.datetime],
+        on_cell: Callable[[DatasetReport, Cell], None] = lambda report, cell: None,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._client = client
+        self._guard = guard
+        self._now = now
+        self._on_cell = on_cell
+        self._on_wait = on_wait
+
+    def prepare(self, start: dt.date, end: dt.date) -> list[DatasetReport]:
+        """Hold the calendar of the range and a fresh stock list, fetching only what is not held.
+
+        Raises:
+            SyncIncomplete: without them no trade date can be planned or judged.
+        """
+        reports = [self.refresh_calendar(start, end), self.refresh_stock_list()]
+        lacking = {
+            f"{report.dataset} {key}": why
+            for report in reports
+            for key, why in report.open_cells.items()
+        }
+        if lacking:
+            shown = "; ".join(f"{key} ({why})" for key, why in lacking.items())
+            reasons = [report.denied or report.stopped for report in reports]
+            because = " ".join(reason for reason in reasons if reason)
+            raise SyncIncomplete(
+                f"Trade dates cannot be planned without {shown}. {because}".strip(),
+                {report.dataset: report.as_json() for report in reports},
+            )
+        return reports
+
+    def refresh_calendar(self, start: dt.date, end: dt.date) -> DatasetReport:
+        """The calendar years of a range, for both exchanges; past years are fetched once.
+
+        Runs that start together take turns, here and below, so that none fetches what another just did.
+        """
+        first = max(start.year, TRADE_CAL.first_date.year)
+        cells = [
+            BY_EXCHANGE_YEAR.of(exchange, year)
+            for year in range(end.year, first - 1, -1)
+            for exchange in EXCHANGES
+        ]
+        this_year = market_day(self._now()).year
+        current = [cell for cell in cells if int(cell.key[-4:]) >= this_year]
+        past = [cell for cell in cells if cell not in current]
+        with _alone(_PREREQUISITES_LOCK):
+            fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
+            held = plan_fresh(TRADE_CAL, past, None, now=self._now())
+            report = self.run(Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good))
+        with_sse = {cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells}
+        report.waive(with_sse, "SSE's calendar of that year has the open days")
+        return report
+
+    def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
+        """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
+        age = max_age or STOCK_BASIC.fresh_for
+        with _alone(_PREREQUISITES_LOCK):
+            return self.run(plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now()))
+
+    def sync_dates(
+        self, dataset: Dataset, start: dt.date, end: dt.date, *, patient: bool = False
+    ) -> DatasetReport:
+        """Every due open day of the range, newest first. `prepare` comes before."""
+        return self.run(plan_dates(dataset, start, end, now=self._now(), patient=patient))
+
+    def run(self, plan: Plan) -> DatasetReport:
+        """Fetch and store the plan's cells. What fails is in the report and in the ledger.
+
+        Raises:
+            SourceMismatch: the answers come from another source; nothing was stored.
+            Whatever `checkpoint()` or `fenced()` raise to end the run.
+        """
+        report = DatasetReport.of(plan)
+        if not plan.todo:
+            return report
+        dataset = plan.dataset
+        judged_by_codes = dataset.expectation is Expectation.LISTED_CODES
+        universe = Universe.read() if judged_by_codes else None
+        with self._fetching(plan) as fetched_cells:
+            failures_in_a_row = 0
+            for fetched in fetched_cells:
+                report.calls += 1
+                self._account(dataset, fetched, universe, report)
+                self._on_cell(report, fetched.cell)
+                failed = isinstance(fetched.outcome, TransportFailure)
+                failures_in_a_row = failures_in_a_row + 1 if failed else 0
+                if failures_in_a_row >= OUTAGE_FAILURES:
+                    report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
+                if report.stopped:
+                    break
+        if universe is not None:
+            self._judge_again(dataset, plan, universe, report)
+        logger.info("action=dataset_done dataset=%s %s", dataset.name, report.sentence())
+        return report
+
+    @contextmanager
+    def _fetching(self, plan: Plan) -> Iterator[Iterator[Fetched]]:
+        """The plan's answers as they come; however the block is left, waiting calls are told to end."""
+        stopping = threading.Event()
+
+        def tick() -> None:
+            self._guard.checkpoint()
+            self._on_wait()
+
+        fetched = fetch_cells(
+            self._client, plan.dataset, plan.todo, cancelled=stopping.is_set, tick=tick
+        )
+        with closing(fetched):
+            try:
+                yield fetched
+            finally:
+                stopping.set()
+
+    def _account(
+        self, dataset: Dataset, fetched: Fetched, universe: Universe | None, report: DatasetReport
+    ) -> None:
+        """Store an answer, or record its failure. One cell, one transaction."""
+        cell, outcome = fetched.cell, fetched.outcome
+        if isinstance(outcome, TushareError):
+            self._record_failure(dataset, cell, outcome, report)
+        elif outcome.kind is AnswerKind.TRUNCATED:
+            problem = f"the answer was cut at {len(outcome.items)} rows"
+            self._record(dataset, cell, CellState.TRUNCATED, problem, report)
+        else:
+            self._store(dataset, cell, outcome, universe, report)
+
+    def _store(
+        self,
+        dataset: Dataset,
+        cell: Cell,
+        answer: Answer,
+        universe: Universe | None,
+        report: DatasetReport,
+    ) -> None:
+        now = self._now()
+        try:
+            rows = typed_rows(dataset, answer.fields, answer.items)
+        except BadRows as bad:
+            self._record(dataset, cell, CellState.FAILED, str(bad), report)
+            return
+        verdict = store_cell(
+            dataset,
+            cell,
+            rows,
+            source=answer.source,
+            judge=lambda rows, earlier: judge_cell(
+                dataset, cell, rows, earlier, universe=universe, now=now
+            ),
+            fence=self._guard.fenced,
+            now=now,
+        )
+        report.note(cell.key, verdict.state, rows=len(rows.rows), problem=verdict.problem)
+        logger.info(
+            "action=cell dataset=%s cell=%s state=%s rows=%d", dataset.name, cell.key,
+            verdict.state, len(rows.rows),
+        )  # fmt: skip
+
+    def _record_failure(
+        self, dataset: Dataset, cell: Cell, failure: TushareError, report: DatasetReport
+    ) -> None:
+        """A denial or a spent quota belongs to the endpoint, so the cell stays due; others fail it."""
+        retry_at = None
+        state = CellState.FAILED
+        if isinstance(failure, Denied):
+            state = CellState.DUE
+            report.denied = f"{dataset.name} is not available to this token: {failure}"
+            report.stopped = "not available to this token"
+        elif isinstance(failure, RateLimited):
+            state = CellState.DUE
+            report.stopped = f"the quota of {dataset.name} is spent: {failure}"
+            if failure.reset_after is not None:
+                retry_at = self._now() + dt.timedelta(seconds=failure.reset_after)
+        self._record(dataset, cell, state, str(failure), report, retry_at=retry_at)
+
+    def _record(
+        self,
+        dataset: Dataset,
+        cell: Cell,
+        state: CellState,
+        problem: str,
+        report: DatasetReport,
+        *,
+        retry_at: dt.datetime | None = None,
+    ) -> None:
+        with self._guard.fenced():
+            entry = ledger.locked_entry(dataset, cell)
+            ledger.write_problem(entry, state, problem, now=self._now(), retry_at=retry_at)
+        report.note(cell.key, CellState(entry.state), problem=problem)
+        logger.warning(
+            "action=cell dataset=%s cell=%s state=%s problem=%s", dataset.name, cell.key, state, problem
+        )
+
+    def _judge_again(
+        self, dataset: Dataset, plan: Plan, universe: Universe, report: DatasetReport
+    ) -> None:
+        """Close days that only lacked a neighbour to be compared with when they arrived."""
+        partial = [cell for cell in plan.todo if cell.key in report.open_cells]
+        closed = judge_again(
+            dataset, partial, universe=universe, fence=self._guard.fenced, now=self._now()
+        )
+        for cell in closed:
+            report.note(cell.key, CellState.COMPLETE)
+
+
+@contextmanager
+def _alone(key: int) -> Iterator[None]:
+    """Hold a session advisory lock: other runs, in any process, wait here."""
+    connection = connections["default"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

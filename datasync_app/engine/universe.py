@@ -1,0 +1,58 @@
+"""Which codes are expected on a trade date, by what the source says of listings.
+
+`stock_basic` is not the universe: it loses renumbered codes, and a price table may hold more codes
+than are expected. It only says what an answer must not lack.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from datasync_app.models import StockBasic
+
+# The Beijing exchange opened that day; its companies carry earlier listing dates from the board
+# they came from, and `daily` has no bars of theirs before it.
+BEIJING_FIRST_DAY = dt.date(2021, 11, 15)
+
+
+@dataclass(frozen=True)
+class Listing:
+    ts_code: str
+    list_date: dt.date
+    delist_date: dt.date | None
+    paused: bool
+
+
+class Universe:
+    """The listings, read once for a run."""
+
+    def __init__(self, listings: list[Listing]) -> None:
+        self._listings = listings
+        self.paused = frozenset(listing.ts_code for listing in listings if listing.paused)
+
+    @classmethod
+    def read(cls) -> Universe:
+        rows = StockBasic.objects.exclude(list_date=None).values_list(
+            "ts_code", "list_date", "delist_date", "list_status"
+        )
+        listings = []
+        for ts_code, list_date, delist_date, status in rows:
+            if status == "D" and delist_date is None:
+                continue  # nobody can say until when it was listed
+            assert list_date is not None  # noqa: S101 (excluded above)
+            listings.append(Listing(ts_code, list_date, delist_date, paused=status == "P"))
+        return cls(listings)
+
+    def listed_on(self, date: dt.date) -> frozenset[str]:
+        """Codes listed on that day, before any reason for having no bar is considered."""
+        return frozenset(
+            listing.ts_code
+            for listing in self._listings
+            if listing.list_date <= date
+            and (listing.delist_date is None or date < listing.delist_date)
+            and not (date < BEIJING_FIRST_DAY and listing.ts_code.endswith(".BJ"))
+        )
+
+    def __len__(self) -> int:
+        return len(self._listings)

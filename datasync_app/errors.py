@@ -1,0 +1,43 @@
+"""Errors of the market data app. The message is the sentence a person reads."""
+
+from __future__ import annotations
+
+
+class DatasyncError(Exception):
+    """Root of everything this app raises on purpose."""
+
+
+class UnknownDataset(DatasyncError):
+    """A dataset was named that is not declared."""
+
+
+class SourceMismatch(DatasyncError):
+    """The answer comes from another source than the one this database belongs to."""
+
+
+class CalendarUnknown(DatasyncError):
+    """The exchange calendar needed to plan is not held."""
+
+
+class TaskAlreadyRunning(DatasyncError):
+    """A live task of this job type exists; it is in `task`."""
+
+    def __init__(self, message: str, task: object) -> None:
+        super().__init__(message)
+        self.task = task
+
+
+class TaskLost(DatasyncError):
+    """The task is no longer RUNNING: somebody else closed it, so this run must stop."""
+
+
+class SyncIncomplete(DatasyncError):
+    """The run ended with cells that are not good; `result` says what was done all the same."""
+
+    def __init__(self, message: str, result: dict[str, object]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class NotBuiltYet(DatasyncError):
+    """The job is declared, but this version has nothing that it could do."""
