@@ -14,9 +14,9 @@ SHORTEST_SECRET = 6
 
 
 def _secrets() -> list[str]:
-    secrets = [getattr(settings, "TUSHARE_TOKEN", ""), settings.SECRET_KEY]
-    secrets += [database.get("PASSWORD") or "" for database in settings.DATABASES.values()]
-    secrets = [secret for secret in map(str, secrets) if len(secret) >= SHORTEST_SECRET]
+    configured = [getattr(settings, "TUSHARE_TOKEN", ""), settings.SECRET_KEY]
+    configured += [database.get("PASSWORD") or "" for database in settings.DATABASES.values()]
+    secrets = [str(secret) for secret in configured if len(str(secret)) >= SHORTEST_SECRET]
     return sorted(secrets, key=len, reverse=True)
 
 

@@ -1,0 +1,66 @@
+"""The log lines of one run, taken from whatever logs in its thread or task."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections import deque
+
+MAX_LINES = 500
+MAX_LINE_LENGTH = 4000
+
+
+class LogLines:
+    """The last lines logged while this was the current collector."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=MAX_LINES)
+        self._dropped = 0
+        self._outer: LogLines | None = None
+
+    def begin(self) -> None:
+        _install()
+        self._outer = _current.get()
+        _current.set(self)
+
+    def end(self) -> None:
+        _current.set(self._outer)
+
+    def add(self, line: str) -> None:
+        if len(self._lines) == MAX_LINES:
+            self._dropped += 1
+        self._lines.append(line[:MAX_LINE_LENGTH])
+
+    @property
+    def text(self) -> str:
+        lines = list(self._lines)
+        if self._dropped:
+            lines.insert(0, f"({self._dropped} earlier lines are not kept)")
+        return "\n".join(lines)
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        collector = _current.get()
+        if collector is not None:
+            try:
+                collector.add(self.format(record))
+            except Exception:
+                self.handleError(record)
+
+
+_current: contextvars.ContextVar[LogLines | None] = contextvars.ContextVar(
+    "scheduler_app_log_lines", default=None
+)
+_handler = _Handler()
+_handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+_lock = threading.Lock()
+
+
+def _install() -> None:
+    # Looked at each time: configuring logging anew takes every handler off the root logger.
+    with _lock:
+        root = logging.getLogger()
+        if _handler not in root.handlers:
+            root.addHandler(_handler)

@@ -1,0 +1,132 @@
+"""The processes that run jobs: their heartbeats, and what is done when one stops beating.
+
+A process is dead by its heartbeat and the database's clock alone, never by how long a run takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import Error as DatabaseProblem
+from django.db import connection
+from django.db.models.functions import Now
+
+from scheduler_app.models import Role, SchedulerProcess
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS = 1.0
+# Eight beats missed. A run of such a process is closed within ten seconds of its end.
+DEAD_AFTER = timedelta(seconds=8)
+KEEP_STOPPED = timedelta(days=7)
+
+
+class ProcessRow:
+    """This process as the others see it."""
+
+    def __init__(self, role: Role = Role.SCHEDULER) -> None:
+        self.id = uuid.uuid4()
+        self.role = role
+        self.host = socket.gethostname()[:255]
+        self.pid = os.getpid()
+
+    def register(self) -> None:
+        SchedulerProcess.objects.create(
+            id=self.id,
+            host=self.host,
+            pid=self.pid,
+            role=self.role,
+            started_at=Now(),
+            heartbeat_at=Now(),
+        )
+
+    def beat(self, changes: Mapping[str, Any] | None = None) -> bool:
+        """Say that this process lives; False if its row is gone."""
+        mine = SchedulerProcess.objects.filter(pk=self.id)
+        return mine.update(heartbeat_at=Now(), **(changes or {})) > 0
+
+    def leave(self) -> None:
+        SchedulerProcess.objects.filter(pk=self.id).update(stopped_at=Now(), next_runs=[])
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class HeartbeatThread(threading.Thread):
+    """Beats for a process that has no loop of its own, such as a command that tracks one run."""
+
+    def __init__(self, process: ProcessRow) -> None:
+        super().__init__(name=f"heartbeat-{process.id}", daemon=True)
+        self._process = process
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self._ended.wait(BEAT_SECONDS):
+                try:
+                    connection.close_if_unusable_or_obsolete()
+                    self._process.beat()
+                except DatabaseProblem:
+                    logger.exception("action=heartbeat process=%s failed", self._process)
+        finally:
+            connection.close()
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join(timeout=5)
+
+
+def close_abandoned(own: uuid.UUID) -> list[int]:
+    """Close as FAILED every run whose process stopped beating; the ids of these executions.
+
+    A row that a frozen process holds locked is left for the next time: this never waits.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH lost AS (
+                SELECT execution.id, process.host, process.pid, process.heartbeat_at
+                FROM scheduler_execution_log AS execution
+                LEFT JOIN scheduler_process AS process ON process.id = execution.process_id
+                WHERE execution.status = 'RUNNING'
+                  AND execution.process_id IS DISTINCT FROM %(own)s
+                  AND (process.id IS NULL
+                       OR process.heartbeat_at < statement_timestamp() - make_interval(secs => %(dead_after)s))
+                FOR UPDATE OF execution SKIP LOCKED
+            )
+            UPDATE scheduler_execution_log AS execution
+            SET status = 'FAILED',
+                finished_at = statement_timestamp(),
+                duration_ms = greatest(0, extract(epoch FROM
+                    coalesce(lost.heartbeat_at, execution.started_at, execution.created_at)
+                    - coalesce(execution.started_at, execution.created_at)) * 1000)::bigint,
+                error_message = CASE WHEN lost.host IS NULL
+                    THEN 'its process is not known'
+                    ELSE 'its process ' || lost.host || ':' || lost.pid
+                         || ' stopped responding at '
+                         || to_char(lost.heartbeat_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+                         || ' UTC'
+                    END
+            FROM lost WHERE execution.id = lost.id
+            RETURNING execution.id, execution.job_id, execution.error_message
+            """,
+            {"own": own, "dead_after": DEAD_AFTER.total_seconds()},
+        )
+        closed = cursor.fetchall()
+    for execution_id, job_id, reason in closed:
+        logger.error(
+            "action=close_abandoned execution=%s job_id=%s: %s", execution_id, job_id, reason
+        )
+    return [execution_id for execution_id, _job_id, _reason in closed]
+
+
+def forget_old() -> None:
+    """Delete the rows of processes that ended long ago; their executions stay."""
+    SchedulerProcess.objects.filter(heartbeat_at__lt=Now() - KEEP_STOPPED).delete()

@@ -1,0 +1,238 @@
+"""`ExecutionTracker`: the record of one run, for `with` and `async with`.
+
+On entry the execution is RUNNING; on exit it is SUCCESS, FAILED or CANCELLED, with duration, log,
+result and error, and an exception goes on. Whatever the database does to the tracker is logged at
+ERROR and never reaches the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import traceback as tracebacks
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from scheduler_app.capture import LogLines
+from scheduler_app.errors import RunCancelled
+from scheduler_app.models import Cause, ExecutionLog, Role, Status
+from scheduler_app.processes import HeartbeatThread, ProcessRow
+from scheduler_app.redaction import storable, storable_json
+from scheduler_app.run import Run
+
+logger = logging.getLogger(__name__)
+
+# How long a tracker of its own repeats the closing write while the database is away.
+PATIENCE_SECONDS = 3.0
+
+
+class ExecutionTracker:
+    """Tracks one run of `job_id`.
+
+    With `execution_id` it adopts that row, alone it creates one. `process_id` says that the
+    execution is already claimed by that process; without it the tracker registers a process of its
+    own, with a heartbeat, so that a run cut off by a kill does not stay RUNNING. `try_again` is
+    asked each time the closing write finds no database: it waits, and says whether to go on.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        execution_id: int | None = None,
+        caused_by: str = Cause.MANUAL,
+        triggered_by: str = "",
+        kwargs: Mapping[str, object] | None = None,
+        *,
+        process_id: UUID | None = None,
+        try_again: Callable[[], bool] | None = None,
+    ) -> None:
+        self.job_id = job_id
+        self.execution_id = execution_id
+        self._caused_by = caused_by
+        self._triggered_by = triggered_by
+        self._kwargs = dict(kwargs or {})
+        self._claimed = execution_id is not None and process_id is not None
+        self._process_id = process_id
+        self._try_again = try_again or self._wait_a_little
+        self._heartbeat: HeartbeatThread | None = None
+        self._process: ProcessRow | None = None
+        self._lines = LogLines()
+        self._result: object = None
+        self._waited = 0.0
+        self._said = False
+
+    @property
+    def run(self) -> Run:
+        """What a job function takes, for a caller that is not the scheduler."""
+        return Run(
+            execution_id=self.execution_id or 0,
+            job_id=self.job_id,
+            scheduled_for=self._started_at,
+            attempt=1,
+            kwargs=self._kwargs,
+            process_id=self._process_id,
+        )
+
+    def set_result(self, result: Mapping[str, object] | None) -> None:
+        """The summary that staff see; stored when the run ends, however it ends."""
+        self._result = result
+
+    def __enter__(self) -> Self:
+        self._begin()
+        self._open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lines.end()
+        self._close(error)
+
+    async def __aenter__(self) -> Self:
+        self._begin()
+        await sync_to_async(self._open)()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lines.end()
+        # Shielded: a cancelled task still gets its last word into the database.
+        await asyncio.shield(sync_to_async(self._close)(error))
+
+    def _begin(self) -> None:
+        self._started_at = timezone.now()
+        self._clock = time.monotonic()
+        self._lines.begin()
+
+    def _open(self) -> None:
+        if self._claimed:
+            return
+        self._process = ProcessRow(Role.COMMAND)
+        try:
+            with transaction.atomic():
+                self._process.register()
+                self._process_id = self._process.id
+                self._adopt_or_create()
+        except Exception:
+            self._process = self._process_id = None
+            logger.exception("action=open job_id=%s: the run is not recorded yet", self.job_id)
+            return
+        self._heartbeat = HeartbeatThread(self._process)
+        self._heartbeat.start()
+
+    def _adopt_or_create(self) -> None:
+        opened: dict[str, Any] = {
+            "status": Status.RUNNING,
+            "started_at": self._started_at,
+            "process_id": self._process_id,
+        }
+        if self.execution_id is None:
+            opened = self._description() | opened
+            self.execution_id = ExecutionLog.objects.create(**opened).pk
+        else:
+            ExecutionLog.objects.update(self.execution_id, **opened)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "job_id": self.job_id,
+            "scheduled_for": self._started_at,
+            "caused_by": self._caused_by,
+            "triggered_by": self._triggered_by[:150],
+            "job_kwargs": storable_json(self._kwargs),
+        }
+
+    def _close(self, error: BaseException | None) -> None:
+        try:
+            outcome = self._outcome(error)
+            while True:
+                try:
+                    self._write(outcome)
+                    break
+                except (OperationalError, InterfaceError):
+                    self._say_once()
+                    if not self._try_again():
+                        break
+                    connection.close_if_unusable_or_obsolete()
+        except Exception:
+            logger.exception(
+                "action=close job_id=%s execution=%s failed", self.job_id, self.execution_id
+            )
+        finally:
+            self._leave()
+
+    def _say_once(self) -> None:
+        if not self._said:
+            logger.exception(
+                "action=close job_id=%s execution=%s: repeated until it lands",
+                self.job_id,
+                self.execution_id,
+            )
+        self._said = True
+
+    def _outcome(self, error: BaseException | None) -> dict[str, Any]:
+        outcome: dict[str, Any] = {
+            "status": Status.SUCCESS,
+            "finished_at": timezone.now(),
+            "duration_ms": int((time.monotonic() - self._clock) * 1000),
+            "result": storable_json(self._result),
+            "log": storable(self._lines.text),
+        }
+        if error is None:
+            return outcome
+        if isinstance(error, RunCancelled | KeyboardInterrupt | asyncio.CancelledError):
+            outcome["status"] = Status.CANCELLED
+            outcome["error_message"] = storable(str(error) or "the run was interrupted")
+            return outcome
+        outcome["status"] = Status.FAILED
+        outcome["error_message"] = storable(_message(error))
+        outcome["traceback"] = storable("".join(tracebacks.format_exception(error)))
+        return outcome
+
+    def _write(self, outcome: dict[str, Any]) -> None:
+        with transaction.atomic():
+            if self.execution_id is None:
+                late = self._description() | {"started_at": self._started_at} | outcome
+                self.execution_id = ExecutionLog.objects.create(**late).pk
+                return
+            mine = ExecutionLog.objects.filter(pk=self.execution_id, process_id=self._process_id)
+            closed = mine.filter(status=Status.RUNNING).update(**outcome)
+        if not closed:
+            logger.warning(
+                "action=close job_id=%s execution=%s: already closed by someone else",
+                self.job_id,
+                self.execution_id,
+            )
+
+    def _leave(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.end()
+        if self._process is not None:
+            try:
+                self._process.leave()
+            except Exception:
+                logger.exception("action=leave process=%s failed", self._process)
+
+    def _wait_a_little(self) -> bool:
+        time.sleep(0.5)
+        self._waited += 0.5
+        return self._waited < PATIENCE_SECONDS
+
+
+def _message(error: BaseException) -> str:
+    text = str(error)
+    # "'x'" for a KeyError, nothing at all for a bare exception: then the name says more.
+    return text if text and not isinstance(error, KeyError) else f"{type(error).__name__}: {text}"
