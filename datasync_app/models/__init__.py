@@ -2,6 +2,7 @@
 
 from datasync_app.models.market import Daily, StockBasic, TradeCal
 from datasync_app.models.sync import (
+    GOOD_STATES,
     CellState,
     DatasetState,
     SourceIdentity,
@@ -12,6 +13,7 @@ from datasync_app.models.sync import (
 )
 
 __all__ = [
+    "GOOD_STATES",
     "CellState",
     "Daily",
     "DatasetState",

@@ -101,9 +101,7 @@ class SyncTask(models.Model):
     """One run of the engine. The database allows one RUNNING task per job type."""
 
     job_type = models.CharField(max_length=100)
-    status = models.CharField(
-        max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING
-    )
+    status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING)
     current_offset = models.PositiveIntegerField(default=0)
     batch_size = models.PositiveIntegerField(default=50)
     total_processed = models.PositiveBigIntegerField(default=0)
