@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from datasync_app.dates import show_date
 from datasync_app.datasets.base import Cell
+from datasync_app.dates import show_date
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ def open_days(start: dt.date, end: dt.date) -> list[dt.date]:
     years = range(start.year, end.year + 1)
     held = set(
         SyncLedger.objects.filter(
-            dataset=TRADE_CAL.name, cell__in=[f"SSE:{year}" for year in years], state__in=GOOD_STATES
+            dataset=TRADE_CAL.name,
+            cell__in=[f"SSE:{year}" for year in years],
+            state__in=GOOD_STATES,
         ).values_list("cell", flat=True)
     )
     unknown = [year for year in years if f"SSE:{year}" not in held]

@@ -77,7 +77,9 @@ def judge_codes(
     4. A fetch that agrees with the earlier one, AGREEMENT_GAP apart, closes the cell all the same.
     """
     if not received:
-        return Verdict(CellState.DUE, len(expected), problem="the source has no rows of that day yet")
+        return Verdict(
+            CellState.DUE, len(expected), problem="the source has no rows of that day yet"
+        )
     reasons: dict[str, Reason] = {}
     unexplained = set()
     absent_there = reference.absent if reference else frozenset()
@@ -117,9 +119,7 @@ def judge_days(expected: frozenset[dt.date], received: frozenset[dt.date]) -> Ve
 
 def _agrees(missing: frozenset[str], earlier: Earlier | None, now: dt.datetime) -> bool:
     return (
-        earlier is not None
-        and earlier.missing == missing
-        and now - earlier.since >= AGREEMENT_GAP
+        earlier is not None and earlier.missing == missing and now - earlier.since >= AGREEMENT_GAP
     )
 
 

@@ -9,7 +9,14 @@ from django.db import connection, transaction
 
 from datasync_app.datasets import DATASETS
 from datasync_app.errors import SourceMismatch
-from datasync_app.models import DatasetState, SourceIdentity, SyncFailureRecord, SyncLedger, SyncTask
+from datasync_app.models import (
+    DatasetState,
+    SourceIdentity,
+    SyncFailureRecord,
+    SyncLedger,
+    SyncTask,
+)
+from datasync_app.tushare.transport import is_loopback
 
 REAL_SOURCE = "tushare"
 _ONLY_ROW = 1
@@ -40,6 +47,19 @@ def claim_identity(source: str) -> None:
     owner = row[0] if row else source
     if owner != source:
         raise SourceMismatch(mismatch_sentence(owner, source))
+
+
+def refuse_foreign(base_url: str) -> None:
+    """Refuse before any call where the address alone tells that the source cannot be the owner's.
+
+    Off loopback nobody answers but Tushare; on loopback only the answers tell.
+
+    Raises:
+        SourceMismatch: as `claim_identity`.
+    """
+    owner = stored_identity()
+    if owner is not None and owner != REAL_SOURCE and not is_loopback(base_url):
+        raise SourceMismatch(mismatch_sentence(owner, REAL_SOURCE))
 
 
 def mismatch_sentence(owner: str, source: str) -> str:

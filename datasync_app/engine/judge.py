@@ -77,7 +77,9 @@ def _judge_day(
     now: dt.datetime,
 ) -> Verdict:
     if universe is None or cell.date is None:
-        raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a universe and a date")
+        raise ValueError(
+            f"{dataset.name} {cell.key} cannot be judged without a universe and a date"
+        )
     return judge_codes(
         universe.listed_on(cell.date),
         codes,

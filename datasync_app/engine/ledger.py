@@ -25,11 +25,7 @@ def entries(dataset: Dataset, cells: Iterable[Cell]) -> dict[str, SyncLedger]:
 def locked_entry(dataset: Dataset, cell: Cell) -> SyncLedger:
     """The cell's row, made if need be and locked: two writers of one cell take turns."""
     SyncLedger.objects.bulk_create(
-        [
-            SyncLedger(
-                dataset=dataset.name, cell=cell.key, cell_date=cell.date, state=CellState.DUE
-            )
-        ],
+        [SyncLedger(dataset=dataset.name, cell=cell.key, cell_date=cell.date, state=CellState.DUE)],
         ignore_conflicts=True,
     )
     return SyncLedger.objects.select_for_update().get(dataset=dataset.name, cell=cell.key)
@@ -60,7 +56,12 @@ def write_verdict(
 
 
 def write_problem(
-    entry: SyncLedger, state: CellState, problem: str, *, now: dt.datetime, retry_at: dt.datetime | None
+    entry: SyncLedger,
+    state: CellState,
+    problem: str,
+    *,
+    now: dt.datetime,
+    retry_at: dt.datetime | None,
 ) -> None:
     """Record a fetch that stored nothing. A good cell stays good: its rows are still there."""
     entry.last_error = problem

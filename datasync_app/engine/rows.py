@@ -41,7 +41,9 @@ class TypedRows:
         return hashlib.sha256("\n".join([names, *lines]).encode()).hexdigest()
 
 
-def typed_rows(dataset: Dataset, fields: Sequence[str], items: Sequence[Sequence[object]]) -> TypedRows:
+def typed_rows(
+    dataset: Dataset, fields: Sequence[str], items: Sequence[Sequence[object]]
+) -> TypedRows:
     """Type the items of an answer whose `fields` may be fewer and in another order than declared.
 
     Exact duplicates are dropped (the source repeats rows now and then).
@@ -71,7 +73,9 @@ def _read(value: object, field: Field, reader: Callable[[object], Value]) -> Val
     try:
         return reader(value)
     except (ValueError, TypeError):
-        raise BadRows(f"{field.name} is {value!r}, which is not a {field.kind.name.lower()}.") from None
+        raise BadRows(
+            f"{field.name} is {value!r}, which is not a {field.kind.name.lower()}."
+        ) from None
 
 
 def _text(value: object) -> str:

@@ -125,7 +125,9 @@ class Engine:
             fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
             held = plan_fresh(TRADE_CAL, past, None, now=self._now())
             report = self.run(Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good))
-        with_sse = {cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells}
+        with_sse = {
+            cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells
+        }
         report.waive(with_sse, "SSE's calendar of that year has the open days")
         return report
 
@@ -246,8 +248,7 @@ class Engine:
         elif isinstance(failure, RateLimited):
             state = CellState.DUE
             report.stopped = f"the quota of {dataset.name} is spent: {failure}"
-            if failure.reset_after is not None:
-                retry_at = self._now() + dt.timedelta(seconds=failure.reset_after)
+            retry_at = failure.reset_at
         self._record(dataset, cell, state, str(failure), report, retry_at=retry_at)
 
     def _record(
@@ -265,7 +266,11 @@ class Engine:
             ledger.write_problem(entry, state, problem, now=self._now(), retry_at=retry_at)
         report.note(cell.key, CellState(entry.state), problem=problem)
         logger.warning(
-            "action=cell dataset=%s cell=%s state=%s problem=%s", dataset.name, cell.key, state, problem
+            "action=cell dataset=%s cell=%s state=%s problem=%s",
+            dataset.name,
+            cell.key,
+            state,
+            problem,
         )
 
     def _judge_again(

@@ -76,11 +76,11 @@ def _replace(dataset: Dataset, cell: Cell, rows: TypedRows) -> None:
     quote = connection.ops.quote_name
     table = quote(dataset.model._meta.db_table)
     columns = ", ".join(quote(field.name) for field in rows.columns)
-    with connection.cursor() as cursor:
-        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([field.kind.value for field in rows.columns])
-            for row in rows.rows:
-                copy.write_row(row)
+    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types([field.kind.value for field in rows.columns])
+        for row in rows.rows:
+            copy.write_row(row)
 
 
 def _merge(dataset: Dataset, rows: TypedRows) -> None:

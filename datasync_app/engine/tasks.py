@@ -90,7 +90,9 @@ def advance(task: SyncTask, *, cells: int, rows: int, now: dt.datetime) -> None:
         updated_at=now,
     )
     if not moved:
-        raise TaskLost(f"Task {task.pk} ({task.job_type}) was closed by somebody else; this run stops.")
+        raise TaskLost(
+            f"Task {task.pk} ({task.job_type}) was closed by somebody else; this run stops."
+        )
 
 
 def finish(task: SyncTask, status: TaskStatus, *, now: dt.datetime, reason: str = "") -> None:

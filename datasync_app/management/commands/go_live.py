@@ -1,0 +1,33 @@
+"""`manage.py go_live`: drop a generated source's data, keep schedules and accounts."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from datasync_app.engine.identity import drop_generated_data, is_generated, stored_identity
+from datasync_app.errors import SourceMismatch
+
+
+class Command(BaseCommand):
+    help = "Empty datasets and ledger of a sandbox or replay, so that a real token can fill them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner = stored_identity()
+        if owner is not None and is_generated(owner) and not options["yes"]:
+            answer = input(f"Drop all market data of {owner}? Schedules and accounts stay. [y/N] ")
+            if answer.strip().lower() not in {"y", "yes"}:
+                raise CommandError("Nothing was dropped.")
+        try:
+            dropped = drop_generated_data()
+        except SourceMismatch as refusal:
+            raise CommandError(str(refusal)) from None
+        self.stdout.write(
+            f"Dropped the data of {dropped}. The next run stores the source it meets; with "
+            "TUSHARE_TOKEN set that is Tushare."
+        )

@@ -1,0 +1,179 @@
+"""`manage.py sync NAME`: one dataset or job in the foreground, with progress."""
+
+from __future__ import annotations
+
+import datetime as dt
+import getpass
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from scheduler_app.foreground import run_in_foreground
+
+from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
+from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.cuts import ByTradeDate
+from datasync_app.dates import market_day, parse_date, show_date
+from datasync_app.engine import horizon
+from datasync_app.engine.plan import plan_dates
+from datasync_app.engine.report import DatasetReport
+from datasync_app.engine.run import OwnGuard
+from datasync_app.errors import DatasyncError
+from datasync_app.progress import Progress
+from datasync_app.session import Session, open_session
+from datasync_app.tushare.limits import DEFAULT_MAX_CALLS
+from datasync_app.tushare.outcomes import TushareError
+from scheduler_app.errors import SchedulerError
+from scheduler_app.registry import registry
+
+SHOWN_CELLS = 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Sync one dataset or job in the foreground. Exit 0 only if every due cell of the range ended "
+        "good; otherwise 1 and the list."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        names = ", ".join([*DATASETS, *registry.ids()])
+        parser.add_argument("name", metavar="NAME", help=f"one of: {names}")
+        parser.add_argument("--start", metavar="D", help="first date, YYYYMMDD")
+        parser.add_argument("--end", metavar="D", help="last date, YYYYMMDD [today]")
+        parser.add_argument("--codes", metavar="A,B", help="for datasets that are cut by code")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print cells, calls and time; fetch nothing"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        start, end = _date("--start", options["start"]), _date("--end", options["end"])
+        if start and end and start > end:
+            raise CommandError(f"--start {show_date(start)} lies after --end {show_date(end)}.")
+        name = options["name"]
+        try:
+            if name in DATASETS:
+                self._check_codes(DATASETS[name], options["codes"])
+                self._sync_dataset(DATASETS[name], start, end, dry_run=options["dry_run"])
+            elif name in registry:
+                self._sync_job(name, start, end, options)
+            else:
+                known = ", ".join([*DATASETS, *registry.ids()])
+                raise CommandError(
+                    f"There is no dataset or job {name!r}. The known ones are: {known}."
+                )
+        except (DatasyncError, SchedulerError, TushareError) as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped. What was finished is stored; start again to go on."
+            ) from None
+
+    def _check_codes(self, dataset: Dataset, codes: str | None) -> None:
+        if codes is not None:
+            raise CommandError(
+                f"--codes does not fit {dataset.name}: its cells hold every code of a date or list."
+            )
+
+    def _sync_job(
+        self, job_id: str, start: dt.date | None, end: dt.date | None, options: dict[str, Any]
+    ) -> None:
+        if options["dry_run"] or options["codes"]:
+            raise CommandError("--dry-run and --codes take a dataset, not a job.")
+        given = {"start": start, "end": end}
+        kwargs = {name: show_date(date) for name, date in given.items() if date is not None}
+        values = registry.validate_kwargs(job_id, kwargs)
+        tracker = ExecutionTracker(job_id, triggered_by=getpass.getuser(), kwargs=kwargs)
+        with tracker:
+            result = registry.get(job_id).function(tracker.run, **values)
+            tracker.set_result(result)
+        for dataset, summary in (result or {}).items():
+            self.stdout.write(f"{dataset}: {summary}")
+
+    def _sync_dataset(
+        self, dataset: Dataset, start: dt.date | None, end: dt.date | None, *, dry_run: bool
+    ) -> None:
+        now = timezone.now()
+        if isinstance(dataset.cut, ByTradeDate):
+            first = start or horizon.of(dataset)
+            if first is None:
+                raise CommandError(f"{dataset.name} was never synced here: say --start YYYYMMDD.")
+            last = end or market_day(now)
+        else:
+            first, last = start or market_day(now), end or market_day(now)
+        if dry_run:
+            if not isinstance(dataset.cut, ByTradeDate):
+                raise CommandError(
+                    f"--dry-run takes a dataset cut by trade date, not {dataset.name}."
+                )
+            self._show_plan(dataset, first, last, now)
+            return
+        work = _WORK.get(dataset.name, _sync_dates)
+        with (
+            Progress(self.stdout, dataset.name) as progress,
+            open_session(f"sync {dataset.name}", OwnGuard(), on_cell=progress.show) as session,
+        ):
+            report = work(session, dataset, first, last, progress)
+        self._finish(report)
+
+    def _show_plan(self, dataset: Dataset, first: dt.date, last: dt.date, now: dt.datetime) -> None:
+        plan = plan_dates(dataset, first, last, now=now)
+        quota = settings.TUSHARE_RATE_LIMIT_MAX_CALLS or DEFAULT_MAX_CALLS
+        minutes = max(len(plan.todo) - quota, 0) / quota
+        self.stdout.write(
+            f"{dataset.name} {show_date(first)} to {show_date(last)}: {len(plan.todo)} cells to fetch, "
+            f"{len(plan.good)} good, {len(plan.not_due)} not due yet; {len(plan.todo)} calls, about "
+            f"{minutes:.1f} minutes at {quota} calls a minute"
+        )
+
+    def _finish(self, report: DatasetReport) -> None:
+        self.stdout.write(report.sentence())
+        for key, why in report.waived.items():
+            self.stdout.write(f"  {key}: {why}")
+        if report.not_due:
+            self.stdout.write(f"  {report.not_due} cells are not due yet")
+        if report.is_good:
+            return
+        cells = sorted(report.open_cells.items(), reverse=True)
+        lines = [f"  {key}: {why}" for key, why in cells[:SHOWN_CELLS]]
+        if len(cells) > SHOWN_CELLS:
+            lines.append(f"  and {len(cells) - SHOWN_CELLS} more")
+        raise CommandError(
+            "\n".join([f"{len(cells)} cells of {report.dataset} are not good:", *lines])
+        )
+
+
+def _sync_dates(
+    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
+) -> DatasetReport:
+    session.engine.prepare(first, min(last, market_day(session.now())))
+    plan = plan_dates(dataset, first, last, now=session.now())
+    progress.expect(plan)
+    return session.engine.run(plan)
+
+
+def _sync_calendar(
+    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
+) -> DatasetReport:
+    return session.engine.refresh_calendar(first, last)
+
+
+def _sync_stock_list(
+    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
+) -> DatasetReport:
+    return session.engine.refresh_stock_list(max_age=dt.timedelta(0))
+
+
+_Work = Callable[[Session, Dataset, dt.date, dt.date, Progress], DatasetReport]
+_WORK: dict[str, _Work] = {TRADE_CAL.name: _sync_calendar, STOCK_BASIC.name: _sync_stock_list}
+
+
+def _date(option: str, text: str | None) -> dt.date | None:
+    if text is None:
+        return None
+    try:
+        return parse_date(text)
+    except ValueError as error:
+        raise CommandError(f"{option}: {error}.") from None

@@ -1,0 +1,83 @@
+"""A run of the engine with its SyncTask: opened, kept alive cell by cell, and closed whatever happens."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from datasync_app.datasets.base import Cell
+from datasync_app.engine import tasks
+from datasync_app.engine.identity import refuse_foreign
+from datasync_app.engine.report import DatasetReport
+from datasync_app.engine.run import Engine, Guard
+from datasync_app.models import SyncTask, TaskStatus
+from datasync_app.tushare.client import TushareClient, client_from_settings
+from scheduler_app.models import OPEN_STATUSES, ExecutionLog
+
+# While a run waits for quota, its task shows a sign of life this often.
+HEARTBEAT = dt.timedelta(seconds=60)
+
+Progress = Callable[[DatasetReport, Cell], None]
+
+
+@dataclass(frozen=True)
+class Session:
+    engine: Engine
+    task: SyncTask
+    now: Callable[[], dt.datetime]
+
+
+@contextmanager
+def open_session(
+    job_type: str,
+    guard: Guard,
+    *,
+    execution_id: int | None = None,
+    batch_size: int = 50,
+    config: dict[str, object] | None = None,
+    client: TushareClient | None = None,
+    now: Callable[[], dt.datetime] = timezone.now,
+    on_cell: Progress = lambda report, cell: None,
+) -> Iterator[Session]:
+    """Start the task of a run and close it with the run's own fate.
+
+    Raises:
+        TaskAlreadyRunning: a live task of this job type exists.
+        SourceMismatch: the database belongs to another source than the one that would be asked.
+        NoSource: there is neither a token nor a running sandbox.
+    """
+    client = client or client_from_settings()
+    refuse_foreign(client.base_url)
+    task = tasks.start_task(
+        job_type,
+        now=now(),
+        batch_size=batch_size,
+        config=config,
+        execution_id=execution_id,
+        execution_is_closed=execution_is_closed,
+    )
+
+    def account(report: DatasetReport, cell: Cell) -> None:
+        tasks.advance(task, cells=1, rows=report.rows_of_last_cell, now=now())
+        on_cell(report, cell)
+
+    def keep_alive() -> None:
+        if now() - task.updated_at >= HEARTBEAT:
+            tasks.advance(task, cells=0, rows=0, now=now())
+
+    engine = Engine(client, guard=guard, now=now, on_cell=account, on_wait=keep_alive)
+    try:
+        yield Session(engine, task, now)
+    except BaseException as error:
+        tasks.finish(task, TaskStatus.FAILED, now=now(), reason=str(error) or type(error).__name__)
+        raise
+    tasks.finish(task, TaskStatus.COMPLETED, now=now())
+
+
+def execution_is_closed(execution_id: int) -> bool:
+    status = ExecutionLog.objects.filter(pk=execution_id).values_list("status", flat=True).first()
+    return status not in OPEN_STATUSES

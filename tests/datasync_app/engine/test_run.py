@@ -1,0 +1,240 @@
+"""Whole runs of the engine against a server that speaks Tushare's protocol."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from django.db import transaction
+
+from datasync_app.datasets import DAILY
+from datasync_app.dates import SHANGHAI
+from datasync_app.engine.run import Engine, OwnGuard
+from datasync_app.errors import SourceMismatch, SyncIncomplete
+from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
+from datasync_app.sandbox import Sandbox
+from datasync_app.tushare.client import TushareClient
+from tests.datasync_app.tiny_market import TinyMarket
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2020, 1, 10, 18, 0, tzinfo=SHANGHAI)
+MONDAY, FRIDAY = dt.date(2020, 1, 6), dt.date(2020, 1, 10)
+
+
+@pytest.fixture
+def market() -> TinyMarket:
+    return TinyMarket()
+
+
+@pytest.fixture
+def sandbox(market: TinyMarket) -> Iterator[Sandbox]:
+    with Sandbox(market, quota=0, identity=market.identity) as server:
+        yield server
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> dt.datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def client_of(sandbox: Sandbox) -> TushareClient:
+    return TushareClient("a-token", sandbox.url, sleep=lambda seconds: None)
+
+
+@pytest.fixture
+def engine(sandbox: Sandbox, clock: Clock) -> Engine:
+    return Engine(client_of(sandbox), guard=OwnGuard(), now=clock)
+
+
+def daily_calls(sandbox: Sandbox) -> list[str]:
+    return [params["trade_date"] for name, params in sandbox.requests if name == "daily"]
+
+
+def cell(date: str) -> SyncLedger:
+    return SyncLedger.objects.get(dataset="daily", cell=date)
+
+
+def sync(engine: Engine, start: dt.date = MONDAY, end: dt.date = FRIDAY):  # type: ignore[no-untyped-def]
+    engine.prepare(start, end)
+    return engine.sync_dates(DAILY, start, end)
+
+
+def test_a_week_is_stored_whole_and_a_second_run_asks_for_nothing(
+    engine: Engine, sandbox: Sandbox
+) -> None:
+    report = sync(engine)
+    assert report.is_good and report.good == 5
+    assert Daily.objects.count() == 150
+    assert sorted(daily_calls(sandbox)) == [f"202001{day:02d}" for day in (6, 7, 8, 9, 10)]
+    again = sync(engine)
+    assert again.is_good and again.calls == 0
+    assert len(daily_calls(sandbox)) == 5
+
+
+def test_values_arrive_as_they_were_sent(engine: Engine) -> None:
+    sync(engine)
+    bar = Daily.objects.get(trade_date=FRIDAY, ts_code="600003.SH")
+    assert (bar.close, bar.amount, bar.pct_chg, bar.ah_vol) == (10.0, 125.03, 1.0101, None)
+    assert StockBasic.objects.get(ts_code="600003.SH").name == "股票600003"
+
+
+def test_fifteen_lost_codes_are_named_and_the_cell_repairs_itself(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    sync(engine, MONDAY, dt.date(2020, 1, 9))
+    market.lost["20200110"] = set(market.codes[:15])
+    report = sync(engine)
+    assert not report.is_good and list(report.open_cells) == ["20200110"]
+    assert set(cell("20200110").missing) == set(market.codes[:15])
+    assert cell("20200110").state == CellState.PARTIAL
+    assert Daily.objects.filter(trade_date=FRIDAY).count() == 15
+    market.lost.clear()
+    clock.now += dt.timedelta(minutes=30)
+    assert sync(engine).is_good
+    assert Daily.objects.filter(trade_date=FRIDAY).count() == 30
+
+
+def test_a_partial_day_closes_when_a_later_fetch_agrees(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    sync(engine, MONDAY, dt.date(2020, 1, 9))
+    market.lost["20200110"] = set(market.codes[:15])
+    sync(engine)
+    clock.now += dt.timedelta(minutes=20)
+    assert not sync(engine).is_good
+    clock.now += dt.timedelta(minutes=20)
+    assert sync(engine).is_good
+    assert len(cell("20200110").missing) == 15
+
+
+def test_an_empty_open_day_is_not_complete(engine: Engine, market: TinyMarket) -> None:
+    market.rows_of["20200108"] = []
+    report = sync(engine)
+    assert cell("20200108").state == CellState.DUE
+    assert "no rows of that day yet" in report.open_cells["20200108"]
+
+
+def test_an_answer_that_became_empty_does_not_delete_what_is_held(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    market.lost["20200110"] = set(market.codes[:15])
+    sync(engine)
+    market.rows_of["20200110"] = []
+    clock.now += dt.timedelta(hours=1)
+    sync(engine)
+    assert Daily.objects.filter(trade_date=FRIDAY).count() == 15
+    assert cell("20200110").state == CellState.PARTIAL
+    assert "now has no rows" in cell("20200110").last_error
+
+
+def test_rows_of_another_date_are_refused(engine: Engine, market: TinyMarket) -> None:
+    market.rows_of["20200108"] = [market.bar(code, "20200107") for code in market.codes]
+    report = sync(engine)
+    assert cell("20200108").state == CellState.FAILED
+    assert list(report.open_cells) == ["20200108"]
+    assert not Daily.objects.filter(trade_date=dt.date(2020, 1, 8)).exists()
+
+
+def test_contradicting_rows_fail_the_cell_and_store_nothing(
+    engine: Engine, market: TinyMarket
+) -> None:
+    twice = market.bar(market.codes[0], "20200108")
+    market.rows_of["20200108"] = [twice, [*twice[:-1], 1.0]]
+    sync(engine)
+    assert "two different rows" in cell("20200108").last_error
+    assert not Daily.objects.filter(trade_date=dt.date(2020, 1, 8)).exists()
+
+
+def test_the_first_day_of_all_waits_for_a_neighbour_to_be_compared_with(
+    engine: Engine, market: TinyMarket
+) -> None:
+    for date in ("20200109", "20200110"):
+        market.lost[date] = set(market.codes[:2])
+    assert not sync(engine, FRIDAY, FRIDAY).is_good
+    assert sync(engine, dt.date(2020, 1, 9), FRIDAY).is_good
+
+
+def test_a_cut_off_first_day_is_found_out_by_its_neighbours(
+    engine: Engine, market: TinyMarket
+) -> None:
+    market.lost["20200110"] = set(market.codes[5:])
+    report = sync(engine)
+    assert list(report.open_cells) == ["20200110"]
+    assert len(cell("20200110").missing) == 25
+
+
+def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: Clock) -> None:
+    client = client_of(sandbox)
+    engine = Engine(client, guard=OwnGuard(), now=clock)
+    engine.prepare(dt.date(2019, 1, 1), FRIDAY)
+    sandbox.close()
+    report = engine.sync_dates(DAILY, dt.date(2019, 1, 1), FRIDAY)
+    assert "failed calls in a row" in report.stopped
+    assert report.calls < 10 < len(report.open_cells)
+    assert not SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE).exists()
+
+
+def test_an_endpoint_the_token_may_not_call_leaves_the_cells_due(
+    market: TinyMarket, clock: Clock
+) -> None:
+    with Sandbox(market, quota=0, points=120, identity=market.identity) as poor:
+        engine = Engine(client_of(poor), guard=OwnGuard(), now=clock)
+        with pytest.raises(SyncIncomplete, match="not available to this token"):
+            engine.prepare(MONDAY, FRIDAY)
+    states = set(SyncLedger.objects.values_list("state", flat=True))
+    assert states == {CellState.DUE}
+
+
+def test_a_second_source_is_refused_before_anything_is_stored(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    sync(engine, MONDAY, dt.date(2020, 1, 9))
+    with Sandbox(market, quota=0, identity=None) as tushare:
+        other = Engine(client_of(tushare), guard=OwnGuard(), now=clock)
+        with pytest.raises(SourceMismatch, match="holds the generated data of sandbox:tiny"):
+            sync(other)
+    assert not Daily.objects.filter(trade_date=FRIDAY).exists()
+    assert SourceIdentity.objects.get().identity == "sandbox:tiny"
+
+
+def test_a_database_of_tushare_refuses_generated_data(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    with Sandbox(market, quota=0, identity=None) as tushare:
+        sync(Engine(client_of(tushare), guard=OwnGuard(), now=clock), MONDAY, MONDAY)
+    with pytest.raises(SourceMismatch, match="holds data of Tushare"):
+        sync(engine)
+    assert SourceIdentity.objects.get().identity == "tushare"
+
+
+class LostGuard(OwnGuard):
+    """A run that is replaced after its third cell."""
+
+    def __init__(self) -> None:
+        self.cells = 0
+
+    def fenced(self) -> AbstractContextManager[None]:
+        self.cells += 1
+        if self.cells > 3:
+            raise RuntimeError("lost")
+        return transaction.atomic()
+
+
+def test_a_run_that_was_replaced_commits_no_further_cell(engine: Engine, sandbox: Sandbox) -> None:
+    engine.prepare(MONDAY, FRIDAY)
+    lost = Engine(client_of(sandbox), guard=LostGuard(), now=lambda: NOW)
+    with pytest.raises(RuntimeError, match="lost"):
+        lost.sync_dates(DAILY, MONDAY, FRIDAY)
+    assert SyncLedger.objects.filter(dataset="daily").count() == 3
+    assert Daily.objects.count() == 90
