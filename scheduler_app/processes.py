@@ -16,15 +16,19 @@ from typing import Any
 
 from django.db import Error as DatabaseProblem
 from django.db import connection
+from django.db.models import Count, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from scheduler_app.models import Role, SchedulerProcess
+from scheduler_app.models import ExecutionLog, Role, SchedulerProcess, Status
 
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
 # Eight beats missed. A run of such a process is closed within ten seconds of its end.
 DEAD_AFTER = timedelta(seconds=8)
+# A process that beats every second and has been silent for this long may be dead.
+SILENT_AFTER = timedelta(seconds=2.5)
 KEEP_STOPPED = timedelta(days=7)
 
 
@@ -86,6 +90,7 @@ class HeartbeatThread(threading.Thread):
 def close_abandoned(own: uuid.UUID) -> list[int]:
     """Close as FAILED every run whose process stopped beating; the ids of these executions.
 
+    None while the database itself has only just started: then every process was cut off from it.
     A row that a frozen process holds locked is left for the next time: this never waits.
     """
     with connection.cursor() as cursor:
@@ -98,7 +103,8 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
                 WHERE execution.status = 'RUNNING'
                   AND execution.process_id IS DISTINCT FROM %(own)s
                   AND (process.id IS NULL
-                       OR process.heartbeat_at < statement_timestamp() - make_interval(secs => %(dead_after)s))
+                       OR process.heartbeat_at < statement_timestamp() - %(dead_after)s::interval)
+                  AND pg_postmaster_start_time() < statement_timestamp() - %(dead_after)s::interval
                 FOR UPDATE OF execution SKIP LOCKED
             )
             UPDATE scheduler_execution_log AS execution
@@ -117,7 +123,7 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
             FROM lost WHERE execution.id = lost.id
             RETURNING execution.id, execution.job_id, execution.error_message
             """,
-            {"own": own, "dead_after": DEAD_AFTER.total_seconds()},
+            {"own": own, "dead_after": f"{DEAD_AFTER.total_seconds()} s"},
         )
         closed = cursor.fetchall()
     for execution_id, job_id, reason in closed:
@@ -130,3 +136,27 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
 def forget_old() -> None:
     """Delete the rows of processes that ended long ago; their executions stay."""
     SchedulerProcess.objects.filter(heartbeat_at__lt=Now() - KEEP_STOPPED).delete()
+
+
+def running_elsewhere(own: uuid.UUID) -> tuple[int, int]:
+    """How many runs other processes have, and of these how many by a process that is silent."""
+    silent = Q(process=None) | Q(process__heartbeat_at__lt=Now() - SILENT_AFTER)
+    others = ExecutionLog.objects.filter(status=Status.RUNNING).exclude(process_id=own)
+    counted = others.aggregate(all=Count("id"), silent=Count("id", filter=silent))
+    return counted["all"], counted["silent"]
+
+
+def close_own(own: uuid.UUID, reason: str) -> None:
+    """Close what this process still runs as CANCELLED: it is stopping and cuts these runs off."""
+    mine = ExecutionLog.objects.filter(status=Status.RUNNING, process_id=own)
+    for execution in mine.only("id", "job_id", "started_at"):
+        now = timezone.now()
+        ran = now - (execution.started_at or now)
+        closed = mine.filter(pk=execution.pk).update(
+            status=Status.CANCELLED,
+            finished_at=now,
+            duration_ms=max(0, int(ran.total_seconds() * 1000)),
+            error_message=reason,
+        )
+        if closed:
+            logger.warning("action=cut_off execution=%s job_id=%s", execution.pk, execution.job_id)

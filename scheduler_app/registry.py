@@ -108,6 +108,8 @@ class JobRegistry:
         """
 
         def decorate(function: Function) -> Function:
+            if inspect.iscoroutinefunction(function):
+                raise SchedulerError(f"The job {job_id} is a coroutine; jobs are plain functions.")
             known = self._jobs.get(job_id)
             if known is not None and known.function is not function:
                 raise SchedulerError(f"The job id {job_id} is registered twice.")

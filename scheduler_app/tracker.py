@@ -54,7 +54,7 @@ class ExecutionTracker:
         try_again: Callable[[], bool] | None = None,
     ) -> None:
         self.job_id = job_id
-        self.execution_id = execution_id
+        self.execution_id = self._given_id = execution_id
         self._caused_by = caused_by
         self._triggered_by = triggered_by
         self._kwargs = dict(kwargs or {})
@@ -129,31 +129,36 @@ class ExecutionTracker:
                 self._adopt_or_create()
         except Exception:
             self._process = self._process_id = None
+            self.execution_id = self._given_id
             logger.exception("action=open job_id=%s: the run is not recorded yet", self.job_id)
             return
         self._heartbeat = HeartbeatThread(self._process)
         self._heartbeat.start()
 
     def _adopt_or_create(self) -> None:
-        opened: dict[str, Any] = {
-            "status": Status.RUNNING,
-            "started_at": self._started_at,
-            "process_id": self._process_id,
-        }
         if self.execution_id is None:
-            opened = self._description() | opened
-            self.execution_id = ExecutionLog.objects.create(**opened).pk
-        else:
-            ExecutionLog.objects.update(self.execution_id, **opened)
+            self._create()
+            return
+        ExecutionLog.objects.update(
+            self.execution_id,
+            status=Status.RUNNING,
+            started_at=self._started_at,
+            process_id=self._process_id,
+        )
 
-    def _description(self) -> dict[str, Any]:
-        return {
-            "job_id": self.job_id,
-            "scheduled_for": self._started_at,
-            "caused_by": self._caused_by,
-            "triggered_by": self._triggered_by[:150],
-            "job_kwargs": storable_json(self._kwargs),
-        }
+    def _create(self) -> None:
+        with transaction.atomic():
+            execution = ExecutionLog.objects.create(
+                job_id=self.job_id,
+                scheduled_for=self._started_at,
+                status=Status.RUNNING,
+                caused_by=self._caused_by,
+                triggered_by=self._triggered_by[:150],
+                process_id=self._process_id,
+                job_kwargs=storable_json(self._kwargs),
+                started_at=self._started_at,
+            )
+        self.execution_id = execution.pk
 
     def _close(self, error: BaseException | None) -> None:
         try:
@@ -203,11 +208,10 @@ class ExecutionTracker:
         return outcome
 
     def _write(self, outcome: dict[str, Any]) -> None:
+        if self.execution_id is None:
+            # The opening write failed: the row comes late, but it comes.
+            self._create()
         with transaction.atomic():
-            if self.execution_id is None:
-                late = self._description() | {"started_at": self._started_at} | outcome
-                self.execution_id = ExecutionLog.objects.create(**late).pk
-                return
             mine = ExecutionLog.objects.filter(pk=self.execution_id, process_id=self._process_id)
             closed = mine.filter(status=Status.RUNNING).update(**outcome)
         if not closed:

@@ -1,0 +1,135 @@
+"""Who may start what: every decision is made in the database, under a lock on the job.
+
+The execution row is the claim. It is inserted, or taken from QUEUED to RUNNING, before anything
+starts; a row that is already there means that someone else has the slot.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from scheduler_app.cron import trigger_of
+from scheduler_app.errors import InvalidCron
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
+
+logger = logging.getLogger(__name__)
+
+
+def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> ExecutionLog | None:
+    """Claim attempt 1 of a slot; the execution if it is RUNNING for this process now.
+
+    None where there is nothing to start: the slot is taken, the schedule no longer has it, or the
+    job is still running, which leaves a row that says so. A claim of this process whose answer was
+    lost is given again: the caller knows what it has started.
+    """
+    with transaction.atomic():
+        _lock(job_id)
+        config = JobConfig.objects.get_by_job_id(job_id)
+        if config is None or not _has_slot(config, slot):
+            logger.info("action=drop_slot job_id=%s slot=%s: not scheduled any more", job_id, slot)
+            return None
+        taken = ExecutionLog.objects.filter(job_id=job_id, scheduled_for=slot, attempt=1).first()
+        if taken is not None:
+            mine = taken.status == Status.RUNNING and taken.process_id == process
+            return taken if mine else None
+        now = timezone.now()
+        execution = ExecutionLog(
+            job_id=job_id,
+            scheduled_for=slot,
+            status=Status.RUNNING,
+            caused_by=cause,
+            process_id=process,
+            job_kwargs=config.job_kwargs,
+            started_at=now,
+        )
+        running = _running(job_id)
+        if running is not None:
+            execution.status = Status.SKIPPED_OVERLAP
+            execution.finished_at = now
+            execution.error_message = f"execution {running} of this job was still running"
+        execution.save(force_insert=True)
+        _advance(job_id, slot)
+    if running is not None:
+        logger.warning("action=skip_overlap job_id=%s slot=%s running=%s", job_id, slot, running)
+        return None
+    return execution
+
+
+def claim_queued(execution_id: int, job_id: str, process: UUID) -> ExecutionLog | None:
+    """Take a queued execution to RUNNING; None while the job still runs, or if it is taken."""
+    with transaction.atomic():
+        _lock(job_id)
+        execution = ExecutionLog.objects.filter(pk=execution_id).first()
+        if execution is None:
+            return None
+        if execution.status == Status.RUNNING and execution.process_id == process:
+            return execution
+        if execution.status != Status.QUEUED or _running(job_id) is not None:
+            return None
+        execution.status = Status.RUNNING
+        execution.process_id = process
+        execution.started_at = timezone.now()
+        execution.save(update_fields=["status", "process", "started_at"])
+    return execution
+
+
+def record_missed(job_id: str, slots: Iterable[datetime], reason: str) -> None:
+    """Leave a MISSED row for each slot that has no row yet."""
+    now = timezone.now()
+    rows = [
+        ExecutionLog(
+            job_id=job_id,
+            scheduled_for=slot,
+            status=Status.MISSED,
+            caused_by=Cause.SCHEDULE,
+            started_at=now,
+            finished_at=now,
+            error_message=reason,
+        )
+        for slot in slots
+    ]
+    if not rows:
+        return
+    with transaction.atomic():
+        _lock(job_id)
+        ExecutionLog.objects.bulk_create(rows, ignore_conflicts=True)
+        _advance(job_id, max(row.scheduled_for for row in rows))
+    logger.warning("action=missed job_id=%s rows=%s: %s", job_id, len(rows), reason)
+
+
+def note_run(execution: ExecutionLog) -> None:
+    """The schedule's last run, for staff to see."""
+    JobConfig.objects.filter(job_id=execution.job_id).update(last_run_at=execution.started_at)
+
+
+def _lock(job_id: str) -> None:
+    # One claim of a job at a time, in all processes; released with the transaction.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
+            [job_id],
+        )
+
+
+def _running(job_id: str) -> int | None:
+    running = ExecutionLog.objects.filter(job_id=job_id, status=Status.RUNNING)
+    return running.values_list("pk", flat=True).first()
+
+
+def _has_slot(config: JobConfig, slot: datetime) -> bool:
+    try:
+        return config.enabled and trigger_of(config).is_slot(slot)
+    except InvalidCron:
+        return False
+
+
+def _advance(job_id: str, slot: datetime) -> None:
+    behind = Q(last_slot__isnull=True) | Q(last_slot__lt=slot)
+    JobConfig.objects.filter(behind, job_id=job_id).update(last_slot=slot)

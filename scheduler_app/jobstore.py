@@ -1,0 +1,37 @@
+"""django-apscheduler's job store, as a mirror: memory answers, the database shows.
+
+The scheduler's loop never touches the database here, and nothing is read back from pickles: a
+database that is away cannot stop the loop, and a row that cannot be unpickled deletes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from apscheduler.jobstores.memory import MemoryJobStore
+from django.db import transaction
+from django_apscheduler.jobstores import DjangoJobStore
+from django_apscheduler.models import DjangoJob
+
+
+class MirrorJobStore(MemoryJobStore, DjangoJobStore):  # type: ignore[misc]
+    """Every question of the loop is answered by `MemoryJobStore`, which comes first."""
+
+    def register_event_listeners(self) -> None:
+        """None: they would write `DjangoJobExecution` from the loop; our execution log is ours."""
+
+    def write(self, next_runs: Mapping[str, datetime]) -> None:
+        """Make the `DjangoJob` rows say what is loaded. Called by the reconcile thread."""
+        rows = [
+            DjangoJob(id=job_id, next_run_time=at, job_state=b"")
+            for job_id, at in next_runs.items()
+        ]
+        with transaction.atomic():
+            DjangoJob.objects.exclude(id__in=list(next_runs)).delete()
+            DjangoJob.objects.bulk_create(
+                rows,
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=["next_run_time", "job_state"],
+            )

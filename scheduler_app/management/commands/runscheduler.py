@@ -1,0 +1,51 @@
+"""`manage.py runscheduler`: the process that fires schedules. Any number of them may run."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from scheduler_app.service import SchedulerService
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.5
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Command(BaseCommand):
+    """Starts the service, waits for a signal, and stops the service.
+
+    1. SIGTERM, SIGINT or SIGHUP: no more slots are taken, runs end at their next checkpoint, what
+       is left after 25 s is closed as CANCELLED. Exit 0.
+    2. A thread that must live has died: CRITICAL, and exit 1 at once, for the supervisor to start
+       a new process. A scheduler that looks alive and fires nothing is the worst of all.
+    """
+
+    help = "Fire the schedules. Runs until SIGTERM, SIGINT or SIGHUP."
+    # It starts while the database is down, and checks that need one come with `migrate`.
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asked_to_stop = threading.Event()
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            asked_to_stop.set()
+
+        for number in SIGNALS:
+            signal.signal(number, ask)
+        service = SchedulerService()
+        service.start()
+        logger.info("action=started process=%s", service.process)
+        while not asked_to_stop.wait(WATCH_SECONDS):
+            died = service.what_died()
+            if died:
+                logger.critical("action=watchdog: %s is dead; this process ends", died)
+                sys.exit(1)
+        service.stop()

@@ -1,0 +1,32 @@
+"""`manage.py seed_jobs`: the default schedules, without touching what staff changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler_app import seeds
+from scheduler_app.errors import SchedulerError
+
+
+class Command(BaseCommand):
+    help = "Create the default schedules that are missing; with --reset, restore those named."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--reset",
+            nargs="+",
+            action="extend",
+            default=[],
+            metavar="JOB_ID",
+            help="give these jobs their default schedule again, whatever staff made of it",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            done = seeds.seed(reset=options["reset"])
+        except SchedulerError as error:
+            raise CommandError(str(error)) from None
+        for job_id, what in done:
+            self.stdout.write(f"{job_id}: {what}")

@@ -1,0 +1,143 @@
+"""One slot, from due to closed: plan, claim, run the job, close.
+
+1. `claim` decides in the database what this process may start. No claim, no start.
+2. `execute` runs the job inside its tracker. From here on nothing but the job's own error makes it
+   fail, and the closing write is repeated until it lands.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from scheduler_app import claims
+from scheduler_app.backlog import Backlog, plan
+from scheduler_app.models import ExecutionLog
+from scheduler_app.registry import JobRegistry
+from scheduler_app.run import Run
+from scheduler_app.tracker import ExecutionTracker
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DueSlots:
+    """Slots that came due, with the reason to give for those that are too late."""
+
+    job_id: str
+    backlog: Backlog
+    grace: timedelta
+    reason: str
+
+
+@dataclass(frozen=True)
+class Queued:
+    """An execution that waits to be run."""
+
+    job_id: str
+    execution_id: int
+
+
+Work = DueSlots | Queued
+
+
+def merged(works: Iterable[Work]) -> list[Work]:
+    """The same work with the slots that came one by one taken together, as one decision."""
+    result: list[Work] = []
+    for work in works:
+        last = result[-1] if result else None
+        if isinstance(work, DueSlots) and isinstance(last, DueSlots) and work.grace == last.grace:
+            result[-1] = replace(work, backlog=last.backlog.followed_by(work.backlog))
+        else:
+            result.append(work)
+    return result
+
+
+class Runner:
+    """Runs executions for one process. `stop` asks runs to end, `abandon` ends the closing writes."""
+
+    def __init__(self, jobs: JobRegistry, process_id: UUID) -> None:
+        self._jobs = jobs
+        self._process_id = process_id
+        self._lock = threading.Lock()
+        self._started: set[int] = set()
+        self.stop = threading.Event()
+        self.abandon = threading.Event()
+
+    def claim(self, work: Work) -> list[ExecutionLog]:
+        """What to execute now, each execution given exactly once.
+
+        Raises:
+            django.db.Error: the database is away; the same work may be claimed again.
+        """
+        if isinstance(work, Queued):
+            return self._ours(claims.claim_queued(work.execution_id, work.job_id, self._process_id))
+        decided = plan(work.backlog, timezone.now(), work.grace)
+        reason = f"{decided.summary}: {work.reason}" if decided.summary else work.reason
+        claims.record_missed(work.job_id, decided.missed, reason)
+        claimed: list[ExecutionLog] = []
+        for slot, cause in decided.run:
+            claimed += self._ours(claims.claim_slot(work.job_id, slot, cause, self._process_id))
+        return claimed
+
+    def _ours(self, execution: ExecutionLog | None) -> list[ExecutionLog]:
+        with self._lock:
+            if execution is None or execution.pk in self._started:
+                return []
+            self._started.add(execution.pk)
+        return [execution]
+
+    def execute(self, execution: ExecutionLog) -> None:
+        """Run the job. Never raises: what went wrong is in the execution and in the log."""
+        run = Run(
+            execution_id=execution.pk,
+            job_id=execution.job_id,
+            scheduled_for=execution.scheduled_for,
+            attempt=execution.attempt,
+            kwargs={},
+            process_id=self._process_id,
+            stop=self.stop,
+        )
+        tracker = ExecutionTracker(
+            execution.job_id,
+            execution.pk,
+            process_id=self._process_id,
+            try_again=self._wait_to_close,
+        )
+        try:
+            with tracker:
+                logger.info(
+                    "action=start job_id=%s execution=%s slot=%s cause=%s",
+                    run.job_id,
+                    run.execution_id,
+                    run.scheduled_for,
+                    execution.caused_by,
+                )
+                tracker.set_result(self._call(execution, run))
+                logger.info("action=done job_id=%s execution=%s", run.job_id, run.execution_id)
+        except BaseException as error:
+            logger.error(
+                "action=failed job_id=%s execution=%s: %s: %s",
+                run.job_id,
+                run.execution_id,
+                type(error).__name__,
+                error,
+            )
+        finally:
+            with self._lock:
+                self._started.discard(execution.pk)
+
+    def _call(self, execution: ExecutionLog, run: Run) -> Mapping[str, object] | None:
+        claims.note_run(execution)
+        job = self._jobs.get(execution.job_id)
+        run.kwargs = job.validate(execution.job_kwargs)
+        return job.function(run, **run.kwargs)
+
+    def _wait_to_close(self) -> bool:
+        return not self.abandon.wait(1.0)
