@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from datasync_app.models import SyncFailureRecord, SyncLedger, SyncTask
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Model]):
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic for mypy only
     """A table that only the engine writes."""
 
     show_full_result_count = False

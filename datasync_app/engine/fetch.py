@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ def fetch_cells(
     *,
     cancelled: Callable[[], bool],
     tick: Callable[[], None],
-) -> Iterator[Fetched]:
+) -> Generator[Fetched, None, None]:
     """Fetch the cells, at most CALLS_IN_FLIGHT at once, and give each as it arrives.
 
     `tick` is called at least once a second, also while every call waits for quota; what it raises

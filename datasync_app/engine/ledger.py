@@ -76,4 +76,5 @@ def write_problem(
 
 def _wait(attempts: int) -> dt.timedelta:
     """Growing waits between attempts: 30 minutes, doubled up to 12 hours."""
-    return min(FIRST_RETRY * 2 ** min(max(attempts, 1) - 1, 10), LONGEST_RETRY)
+    doublings = min(max(attempts, 1) - 1, 10)
+    return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)

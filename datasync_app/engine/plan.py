@@ -74,7 +74,8 @@ def plan_fresh(
 ) -> Plan:
     """Cells without a trade date: those that are not good, or older than `max_age` (None: never)."""
     entries = ledger.entries(dataset, cells)
-    todo, good = [], []
+    todo: list[Cell] = []
+    good: list[Cell] = []
     for cell in cells:
         entry = entries.get(cell.key)
         fresh = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-import factory
+from factory.declarations import LazyAttribute, Sequence
 from factory.django import DjangoModelFactory
 
 from datasync_app.models import (
@@ -23,7 +23,7 @@ class StockBasicFactory(DjangoModelFactory[StockBasic]):
     class Meta:
         model = StockBasic
 
-    ts_code = factory.Sequence(lambda n: f"{600000 + n}.SH")
+    ts_code = Sequence(lambda n: f"{600000 + n}.SH")
     list_status = "L"
     list_date = dt.date(2000, 1, 4)
 
@@ -33,7 +33,7 @@ class LedgerFactory(DjangoModelFactory[SyncLedger]):
         model = SyncLedger
 
     dataset = "daily"
-    cell = factory.LazyAttribute(lambda row: f"{row.cell_date:%Y%m%d}")
+    cell = LazyAttribute(lambda row: f"{row.cell_date:%Y%m%d}")
     cell_date = dt.date(2020, 1, 9)
     state = CellState.COMPLETE
     received_rows = 1

@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from scheduler_app.foreground import run_in_foreground
 
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
@@ -28,6 +27,7 @@ from datasync_app.tushare.limits import DEFAULT_MAX_CALLS
 from datasync_app.tushare.outcomes import TushareError
 from scheduler_app.errors import SchedulerError
 from scheduler_app.registry import registry
+from scheduler_app.tracker import ExecutionTracker
 
 SHOWN_CELLS = 20
 

@@ -1,0 +1,164 @@
+"""The six jobs, as thin entrances to the engine.
+
+A job that leaves due cells behind fails with a sentence that names them; what it did store stays.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from datasync_app.datasets import DAILY, STOCK_BASIC
+from datasync_app.dates import MarketDate, market_day
+from datasync_app.engine import horizon
+from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
+from datasync_app.engine.report import DatasetReport
+from datasync_app.errors import NotBuiltYet, SyncIncomplete
+from datasync_app.models import GOOD_STATES, SyncLedger
+from datasync_app.session import Session, open_session
+from scheduler_app.registry import register_job
+from scheduler_app.run import Run
+
+Result = Mapping[str, object]
+
+# Two runs that start together (the first start queues both) need not fetch the same list twice.
+JUST_FETCHED = dt.timedelta(minutes=10)
+
+DAILY_NOT_BUILT = "adj_factor, daily_basic and suspend_d are not built yet; only daily is synced."
+FINANCE_NOT_BUILT = "No finance dataset is built yet: a run fetches nothing and fails, saying so."
+CONCEPT_NOT_BUILT = "No concept dataset is built yet: a run fetches nothing and fails, saying so."
+
+
+def _stock_list_missing() -> bool:
+    held = SyncLedger.objects.filter(dataset=STOCK_BASIC.name, cell="L", state__in=GOOD_STATES)
+    return not held.exists()
+
+
+def _first_days_missing() -> bool:
+    good = SyncLedger.objects.filter(dataset=DAILY.name, state__in=GOOD_STATES)
+    return good.count() < FIRST_DAYS
+
+
+@register_job(
+    "sync_stock_basic",
+    name="Stock list",
+    default_cron="0 19 * * *",
+    first_start=_stock_list_missing,
+)
+def sync_stock_basic(run: Run) -> Result:
+    """Fetch the stock list in its four listing statuses, and this year's exchange calendar."""
+    with _session(run) as session:
+        today = market_day(session.now())
+        return _result(
+            [
+                session.engine.refresh_calendar(today, today),
+                session.engine.refresh_stock_list(max_age=JUST_FETCHED),
+            ]
+        )
+
+
+@register_job(
+    "sync_daily_by_date",
+    name="Daily market data",
+    default_cron="0 18 * * *",
+    first_start=_first_days_missing,
+    not_built=DAILY_NOT_BUILT,
+)
+def sync_daily_by_date(
+    run: Run, start: MarketDate | None = None, end: MarketDate | None = None
+) -> Result:
+    """Fill every missing or incomplete trade date from the horizon on, holes included."""
+    with _session(run) as session:
+        today = market_day(session.now())
+        last = min(end or today, today)
+        first = start or horizon.of(DAILY) or _first_horizon(session)
+        prepared = session.engine.prepare(first, last)
+        days = session.engine.sync_dates(DAILY, first, last, patient=True)
+        return _result([*prepared, days], note=DAILY_NOT_BUILT)
+
+
+@register_job("sync_daily_history", name="Daily market data, history", not_built=DAILY_NOT_BUILT)
+def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
+    """Move the horizon back to SYNC_START_DATE or a given date, newest first, in batches."""
+    batch_size = settings.SYNC_DAILY_HISTORY_BATCH_SIZE
+    with _session(run, batch_size=batch_size) as session:
+        now = session.now()
+        first = start or settings.SYNC_START_DATE
+        prepared = session.engine.prepare(first, market_day(now))
+        plan = plan_dates(DAILY, first, market_day(now), now=now)
+        total = DatasetReport.of(plan)
+        for offset in range(0, len(plan.todo), batch_size):
+            batch = plan.todo[offset : offset + batch_size]
+            report = session.engine.run(Plan(DAILY, batch, good=()))
+            total.add(report)
+            # The horizon follows what was asked for, so that a hole below it is found every day.
+            horizon.move_earlier(DAILY, min(cell.date for cell in batch if cell.date))
+            if report.stopped:
+                break
+        else:
+            horizon.move_earlier(DAILY, first)
+        return _result([*prepared, total], note=DAILY_NOT_BUILT)
+
+
+@register_job(
+    "sync_incremental_finance",
+    name="Finance reports",
+    default_cron="0 0 * * *",
+    not_built=FINANCE_NOT_BUILT,
+)
+def sync_incremental_finance(run: Run) -> Result:
+    """Fetch newly disclosed finance reports."""
+    raise NotBuiltYet(f"sync_incremental_finance did nothing. {FINANCE_NOT_BUILT}")
+
+
+@register_job("sync_history_finance", name="Finance reports, history", not_built=FINANCE_NOT_BUILT)
+def sync_history_finance(run: Run) -> Result:
+    """Fetch finance reports from SYNC_FINANCE_HISTORY_START_DATE on."""
+    raise NotBuiltYet(f"sync_history_finance did nothing. {FINANCE_NOT_BUILT}")
+
+
+@register_job(
+    "sync_concept_data",
+    name="Concepts",
+    default_cron="30 18 * * *",
+    not_built=CONCEPT_NOT_BUILT,
+)
+def sync_concept_data(run: Run) -> Result:
+    """Fetch concepts and their constituents."""
+    raise NotBuiltYet(f"sync_concept_data did nothing. {CONCEPT_NOT_BUILT}")
+
+
+@contextmanager
+def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
+    with open_session(
+        run.job_id,
+        run,
+        execution_id=run.execution_id,
+        batch_size=batch_size,
+        config=dict(run.kwargs),
+    ) as session:
+        yield session
+
+
+def _first_horizon(session: Session) -> dt.date:
+    """The 20th open day before now, which may lie in the year before: that needs its calendar."""
+    today = market_day(session.now())
+    session.engine.prepare(dt.date(today.year - 1, 1, 1), today)
+    return horizon.start(DAILY, now=session.now())
+
+
+def _result(reports: Sequence[DatasetReport], *, note: str = "") -> Result:
+    """The run's summary. Raises SyncIncomplete when due cells are left that could have been good."""
+    result: dict[str, object] = {report.dataset: report.as_json() for report in reports}
+    if note:
+        result["not_built_yet"] = note
+    unavailable = [report.denied for report in reports if report.denied]
+    if unavailable:
+        result["not_available"] = unavailable
+    failed = [report for report in reports if not report.is_good and not report.denied]
+    if failed:
+        raise SyncIncomplete("; ".join(report.sentence() for report in failed) + ".", result)
+    return result
