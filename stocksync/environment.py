@@ -143,7 +143,9 @@ def _stored_secret_key(var_dir: Path) -> str:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise EnvironmentProblem(f"The secret key {path} cannot be read: {error.strerror}.") from None
+        raise EnvironmentProblem(
+            f"The secret key {path} cannot be read: {error.strerror}."
+        ) from None
     key = secrets.token_urlsafe(50)
     try:
         var_dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,47 @@
+"""Fixtures that every part of the suite shares. What only one app needs lives in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+from django.apps import apps
+from django.core import serializers
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
+
+OUR_APPS = ("scheduler_app", "datasync_app")
+SEEDS = pytest.StashKey[str]()
+BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, pytestconfig: pytest.Config
+) -> None:
+    """Remember the rows that the migrations seeded (schedules, the revision, code changes)."""
+    with django_db_blocker.unblock():
+        pytestconfig.stash[SEEDS] = serializers.serialize("json", _our_rows())
+    pytestconfig.stash[BLOCKER] = django_db_blocker
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Bring the seeded rows back after a `transaction=True` test, which empties every table."""
+    yield
+    marker = item.get_closest_marker("django_db")
+    fixtures = getattr(item, "fixturenames", ())
+    flushed = (marker is not None and marker.kwargs.get("transaction")) or bool(
+        {"transactional_db", "live_server"} & set(fixtures)
+    )
+    if flushed and SEEDS in item.config.stash:
+        with item.config.stash[BLOCKER].unblock(), transaction.atomic():
+            for row in serializers.deserialize("json", item.config.stash[SEEDS]):
+                row.save()
+
+
+def _our_rows() -> Iterator[object]:
+    for label in OUR_APPS:
+        for model in apps.get_app_config(label).get_models():
+            if model._meta.managed:
+                yield from model._default_manager.order_by("pk")
