@@ -26,7 +26,7 @@ def django_db_setup(
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
     """Bring the seeded rows back after a `transaction=True` test, which empties every table."""
     yield
     marker = item.get_closest_marker("django_db")
@@ -34,7 +34,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     flushed = (marker is not None and marker.kwargs.get("transaction")) or bool(
         {"transactional_db", "live_server"} & set(fixtures)
     )
-    if flushed and SEEDS in item.config.stash:
+    # After the last test the database itself is gone.
+    if flushed and nextitem is not None and SEEDS in item.config.stash:
         with item.config.stash[BLOCKER].unblock(), transaction.atomic():
             for row in serializers.deserialize("json", item.config.stash[SEEDS]):
                 row.save()
