@@ -1,0 +1,203 @@
+"""The sandbox: an HTTP server on loopback that answers as Tushare does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+
+from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
+from datasync_app.sandbox.connections import Connections
+from datasync_app.sandbox.faults import FaultPlan, Reply
+from datasync_app.sandbox.protocol import (
+    ENDPOINTS,
+    Clock,
+    Endpoint,
+    Market,
+    Refusal,
+    Request,
+    Rows,
+    SandboxProblem,
+    bad_token,
+    parse_request,
+)
+
+logger = logging.getLogger(__name__)
+
+# What a test may look back on; a sandbox that runs for months forgets older calls.
+_REQUESTS_KEPT = 100_000
+_ACCOUNT_FIELDS = ("user_id", "到期时间", "到期积分")
+
+
+class Sandbox:
+    """A market behind Tushare's protocol. A context manager: it serves until it is left.
+
+    `quota` is the limit per token and endpoint; None lets the points decide, 0 means no limit.
+    `identity` is sent as the header X-StockSync-Source: the market's own by default, None for no
+    header at all, as Tushare itself. `token` is the only accepted one; by default any is.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        quota: int | Quota | None = None,
+        latency_ms: float = 0,
+        faults: Mapping[str, float] | None = None,
+        points: int = 2000,
+        identity: str | None = "",
+        token: str | None = None,
+        seed: int = 0,
+        clock: Clock = lambda: dt.datetime.now(dt.UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.market = market
+        self.points = points
+        self.latency_ms = latency_ms
+        self.faults = FaultPlan(faults, seed)
+        self.identity = market.identity if identity == "" else identity
+        self._quota = Quota(quota) if isinstance(quota, int) else quota
+        self._token = token
+        self._clock = clock
+        self._windows = CallWindows(monotonic)
+        self._served: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._reasons: Counter[tuple[str, str]] = Counter()
+        self._faulted: Counter[str] = Counter()
+        self._requests: deque[tuple[str, dict[str, str]]] = deque(maxlen=_REQUESTS_KEPT)
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        try:
+            self._connections = Connections((host, port), self.answer, self.identity)
+        except OSError as error:
+            raise SandboxProblem(
+                f"Port {port} of {host} cannot be used: {error.strerror}."
+            ) from None
+        self.url = f"http://{host}:{self._connections.server_port}"
+        self._thread = threading.Thread(
+            target=self._connections.serve_forever, args=(0.05,), name="sandbox", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening, cut open connections, wait for the threads."""
+        self._stopping.set()
+        self._connections.stop(serving=self._thread.is_alive())
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def __enter__(self) -> Sandbox:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def served(self) -> Counter[str]:
+        """Calls answered with code 0, by endpoint; spoiled answers are not among them."""
+        with self._lock:
+            return self._served.copy()
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Calls refused with a code other than 0, by endpoint."""
+        with self._lock:
+            return self._refused.copy()
+
+    @property
+    def refusal_reasons(self) -> Counter[tuple[str, str]]:
+        """Refused calls by (endpoint, reason): rate, permission, token, parameter, endpoint."""
+        with self._lock:
+            return self._reasons.copy()
+
+    @property
+    def faulted(self) -> Counter[str]:
+        """Spoiled answers, by fault."""
+        with self._lock:
+            return self._faulted.copy()
+
+    @property
+    def requests(self) -> list[tuple[str, dict[str, str]]]:
+        """Calls as they arrived: endpoint and parameters, never the token."""
+        with self._lock:
+            return list(self._requests)
+
+    def answer(self, path: str, body: bytes) -> Reply:
+        """The reply to one call, after the latency and with its fault, if it meets one."""
+        api_name, refusal, data = "", None, None
+        try:
+            request = parse_request(path, body)
+            api_name = request.api_name
+            with self._lock:
+                self._requests.append((api_name, dict(request.params)))
+            data = self._data(request)
+        except Refusal as caught:
+            refusal = caught
+        if self.latency_ms:
+            self._stopping.wait(self.latency_ms / 1000)
+        fault = self.faults.next()
+        with self._lock:
+            if fault:
+                self._faulted[fault.name] += 1
+            elif refusal:
+                self._refused[api_name] += 1
+                self._reasons[api_name, refusal.reason] += 1
+            else:
+                self._served[api_name] += 1
+        reply = Reply(
+            {
+                "request_id": str(uuid.uuid4()),
+                "code": refusal.code if refusal else 0,
+                "data": data,
+                "msg": refusal.text if refusal else "",
+            }
+        )
+        outcome = fault.name if fault else refusal.reason if refusal else "ok"
+        logger.debug("action=answer api_name=%s outcome=%s", api_name, outcome)
+        return fault.spoil(api_name, reply) if fault else reply
+
+    def _data(self, request: Request) -> dict[str, object]:
+        api_name = request.api_name
+        if not request.token or (self._token is not None and request.token != self._token):
+            raise bad_token()
+        check_permission(api_name, self.points)
+        self._windows.count(request.token, api_name, self._quota or quota_of(self.points))
+        if api_name == "user":
+            return _table(_ACCOUNT_FIELDS, [self._account()], request.fields, None)
+        if not self.market.serves(api_name):
+            raise self.market.refuse(api_name)
+        fields, rows = self.market.rows(api_name, request.params)
+        wanted = request.fields or self.market.default_fields(api_name)
+        return _table(fields, rows, wanted, ENDPOINTS.get(api_name, Endpoint()).row_cap)
+
+    def _account(self) -> list[object]:
+        expires = self._clock() + dt.timedelta(days=365)
+        return ["sandbox", f"{expires:%Y-%m-%d}", float(self.points)]
+
+
+def _table(
+    fields: tuple[str, ...], rows: Rows, wanted: Iterable[str], row_cap: int | None
+) -> dict[str, object]:
+    """The `data` of an answer: wanted fields in wanted order, cut at the cap."""
+    kept = [name for name in wanted if name in fields] or list(fields)
+    more = row_cap is not None and len(rows) > row_cap
+    cut = rows[:row_cap] if more else rows
+    if kept != list(fields):
+        positions = [fields.index(name) for name in kept]
+        cut = [[row[position] for position in positions] for row in cut]
+    return {"fields": kept, "items": cut, "has_more": more, "count": -1}
