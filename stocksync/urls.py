@@ -7,10 +7,18 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from scheduler_app.api.problems import unknown_path
+
+admin.site.site_header = "StockSync"
+admin.site.site_title = "StockSync"
+admin.site.index_title = "Overview"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("scheduler_app.urls")),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    # Last: whatever else is asked of the API is answered as the API answers.
+    re_path(r"^api(/|$)", unknown_path),
 ]

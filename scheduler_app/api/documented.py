@@ -1,0 +1,64 @@
+"""What the OpenAPI schema says of each route: its answers, its errors, its parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+
+from scheduler_app.api.problems import MEDIA_TYPE
+from scheduler_app.api.serializers import ProblemSerializer
+from scheduler_app.models import Status
+
+_ERRORS = {
+    400: "the request cannot be used; `errors` says why, by field",
+    401: "no login, or a token that is not valid",
+    403: "the account may not do this",
+    404: "there is no such job or execution; the known jobs are listed",
+    409: "the state of the job does not allow it",
+    413: "the body is too large",
+    415: "the body is not application/json",
+    503: "the database cannot be reached",
+}
+READ_ERRORS = (400, 401, 403, 503)
+WRITE_ERRORS = (400, 401, 403, 404, 413, 415, 503)
+
+JOB_ID = OpenApiParameter("job_id", OpenApiTypes.STR, OpenApiParameter.PATH)
+EXECUTION_ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The same key for the same job gives the same execution: repeat without fear.",
+)
+EXECUTION_FILTERS = [
+    OpenApiParameter("job_id", OpenApiTypes.STR, description="only this job"),
+    OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values, description="only this"),
+    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+]
+
+
+def answers(good: Any, *errors: int, status: int = 200) -> dict[Any, Any]:
+    """The `responses` of one operation: the good one, and a problem for each error status."""
+    return {
+        status: good,
+        **{
+            (error, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, description=_ERRORS[error])
+            for error in errors
+        },
+    }
+
+
+LOCATION = OpenApiParameter(
+    "Location",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="the address of the execution",
+    response=[202],
+)
+
+
+def without_slash(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
+    """The addresses in their short form: the slash at their end is optional."""
+    return [(path.rstrip("/"), *rest) for path, *rest in endpoints]

@@ -1,0 +1,218 @@
+"""Jobs and their schedules: list, schedule, start, stop, trigger."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from scheduler_app import configs, cron
+from scheduler_app.api import documented as doc
+from scheduler_app.api.base import ApiViewSet, read_body
+from scheduler_app.api.permissions import MayChangeSchedules, MayTriggerJobs
+from scheduler_app.api.serializers import (
+    ExecutionSerializer,
+    JobListSerializer,
+    JobSerializer,
+    ScheduleBody,
+    StartBody,
+    StopBody,
+    TriggerBody,
+)
+from scheduler_app.errors import InvalidCron, InvalidSchedule, UnknownJob, short
+from scheduler_app.models import Cause
+from scheduler_app.overview import JobOverview, overview
+from scheduler_app.registry import registry
+
+logger = logging.getLogger(__name__)
+
+
+class KeyUsedOtherwise(APIException):
+    status_code = 409
+    default_code = "conflict"
+
+
+@extend_schema(tags=["jobs"])
+class JobViewSet(ApiViewSet):
+    lookup_field = "job_id"
+    lookup_value_regex = "[^/]+"
+
+    @extend_schema(operation_id="jobs", responses=doc.answers(JobListSerializer, *doc.READ_ERRORS))
+    def list(self, request: Request) -> Response:
+        """Every job that is registered or scheduled, by job_id."""
+        return Response({"results": [JobSerializer(row).data for row in overview()]})
+
+    @extend_schema(
+        operation_id="job",
+        parameters=[doc.JOB_ID],
+        responses=doc.answers(JobSerializer, 404, *doc.READ_ERRORS),
+    )
+    def retrieve(self, request: Request, job_id: str) -> Response:
+        """One job, its schedule, its next six runs and its last execution."""
+        return _answer(job_id)
+
+    @extend_schema(
+        operation_id="job_schedule",
+        parameters=[doc.JOB_ID],
+        request=ScheduleBody,
+        responses=doc.answers(JobSerializer, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    def schedule(self, request: Request, job_id: str) -> Response:
+        """Fire the job by a cron expression from now on, and enable it."""
+        registry.get(job_id)
+        body = read_body(request, ScheduleBody)
+        configs.schedule_cron(
+            job_id,
+            _cron_expression(body),
+            timezone=body.get("timezone"),
+            job_kwargs=body.get("job_kwargs"),
+            job_name=body.get("job_name"),
+        )
+        return _changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_start",
+        parameters=[doc.JOB_ID],
+        request=StartBody,
+        responses=doc.answers(JobSerializer, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    def start(self, request: Request, job_id: str) -> Response:
+        """Fire the job at an interval from now on, and enable it."""
+        registry.get(job_id)
+        body = read_body(request, StartBody)
+        configs.start_interval(
+            job_id,
+            _interval_seconds(body),
+            job_kwargs=body.get("job_kwargs"),
+            job_name=body.get("job_name"),
+        )
+        return _changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_stop",
+        parameters=[doc.JOB_ID],
+        request=StopBody,
+        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    def stop(self, request: Request, job_id: str) -> Response:
+        """Disable the schedule. A run under way is left to finish."""
+        read_body(request, StopBody)
+        configs.stop(job_id)
+        return _changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_trigger",
+        parameters=[doc.JOB_ID, doc.IDEMPOTENCY_KEY, doc.LOCATION],
+        request=TriggerBody,
+        responses=doc.answers(ExecutionSerializer, 409, *doc.WRITE_ERRORS, status=202),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayTriggerJobs])
+    def trigger(self, request: Request, job_id: str) -> Response:
+        """Queue one run now, scheduled or not. The scheduler process starts it."""
+        registry.get(job_id)
+        body = read_body(request, TriggerBody)
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and not key.strip():
+            raise InvalidSchedule({"Idempotency-Key": "The Idempotency-Key is empty."})
+        execution, created = configs.queue_run(
+            job_id,
+            Cause.API,
+            triggered_by=request.user.get_username(),
+            job_kwargs=body.get("job_kwargs"),
+            idempotency_key=key,
+        )
+        if not created and body.get("job_kwargs") not in (None, execution.job_kwargs):
+            raise KeyUsedOtherwise(
+                f"The Idempotency-Key {short(key)} was used for execution {execution.pk} with "
+                "other arguments: use a new key for a new run."
+            )
+        logger.info(
+            "action=api_trigger job_id=%s execution=%s created=%s by=%s",
+            job_id,
+            execution.pk,
+            created,
+            request.user.get_username(),
+        )
+        return Response(
+            ExecutionSerializer(execution).data,
+            status=202,
+            headers={"Location": reverse("execution-detail", kwargs={"id": execution.pk})},
+        )
+
+
+def _changed(request: Request, job_id: str) -> Response:
+    """Log who changed what, and answer with the job as it is now."""
+    logger.info(
+        "action=api_%s job_id=%s by=%s",
+        request.path.rstrip("/").rpartition("/")[2],
+        job_id,
+        request.user.get_username(),
+    )
+    return _answer(job_id)
+
+
+def _answer(job_id: str) -> Response:
+    return Response(JobSerializer(_find(job_id)).data)
+
+
+def _find(job_id: str) -> JobOverview:
+    rows = [] if "\0" in job_id else overview([job_id])
+    if not rows:
+        raise UnknownJob(job_id, registry.ids())
+    return rows[0]
+
+
+def _cron_expression(body: dict[str, Any]) -> str:
+    """The expression, or the one that means every day at `hour` and `minute`."""
+    expression, hour, minute = (body.get(name) for name in ("cron_expression", "hour", "minute"))
+    if hour is None and minute is None:
+        if expression is None:
+            raise InvalidSchedule(
+                {"cron_expression": "Give cron_expression, or hour and minute: neither is there."}
+            )
+        return expression  # type: ignore[no-any-return]  # configs checks that it is text
+    if expression is not None:
+        raise InvalidSchedule(
+            {"cron_expression": "Give cron_expression, or hour and minute, but not both."}
+        )
+    if hour is None:
+        raise InvalidSchedule({"hour": "The minute is given without its hour."})
+    errors = {}
+    for field, time in (("hour", (hour, 0)), ("minute", (0, 0 if minute is None else minute))):
+        try:
+            cron.from_time(*time)
+        except InvalidCron as error:
+            errors[field] = str(error)
+    if errors:
+        raise InvalidSchedule(errors)
+    return cron.from_time(hour, 0 if minute is None else minute)
+
+
+def _interval_seconds(body: dict[str, Any]) -> int:
+    seconds, minutes = body.get("interval_seconds"), body.get("interval_minutes")
+    if (seconds is None) == (minutes is None):
+        raise InvalidSchedule(
+            {"interval_seconds": "Give either interval_seconds or interval_minutes."}
+        )
+    if minutes is None:
+        return seconds  # type: ignore[return-value]  # configs checks that it is a number
+    if isinstance(minutes, bool) or not isinstance(minutes, int):
+        raise InvalidSchedule(
+            {
+                "interval_minutes": f"The interval_minutes is {short(minutes)}; it takes a whole "
+                "number of minutes, or give interval_seconds."
+            }
+        )
+    try:
+        return cron.check_interval(minutes * 60)
+    except InvalidCron as error:
+        raise InvalidSchedule({"interval_minutes": str(error)}) from None

@@ -1,0 +1,46 @@
+"""How a request's body is read: JSON in UTF-8, of a size that fits, or a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import BaseParser
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class BodyTooLarge(APIException):
+    status_code = 413
+    default_detail = f"The body is too large: it may have {MAX_BODY_BYTES:,} bytes."
+    default_code = "too_large"
+
+
+class StrictJSONParser(BaseParser):
+    """Strict JSON. A charset in the content type is not asked: JSON is UTF-8 (RFC 8259)."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        raw = stream.read(MAX_BODY_BYTES + 1)
+        if len(raw) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        try:
+            return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        except UnicodeDecodeError:
+            raise ParseError("The body is not UTF-8 text.") from None
+        except RecursionError:
+            raise ParseError("The body is nested too deep.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not valid JSON: {error}.") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,0 +1,32 @@
+"""Who may: reading needs a staff account, changing needs the model permission as well."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+
+class StaffMayRead(BasePermission):
+    message = "This needs a staff account."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(request.user and request.user.is_authenticated and request.user.is_staff)
+
+
+class _StaffWith(StaffMayRead):
+    permission: ClassVar[str]
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return super().has_permission(request, view) and request.user.has_perm(self.permission)
+
+
+class MayChangeSchedules(_StaffWith):
+    permission = "scheduler_app.change_jobconfig"
+    message = f"This needs a staff account with the permission {permission}."
+
+
+class MayTriggerJobs(_StaffWith):
+    permission = "scheduler_app.trigger_jobconfig"
+    message = f"This needs a staff account with the permission {permission}."

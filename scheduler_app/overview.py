@@ -1,0 +1,86 @@
+"""Jobs as people look at them: what is registered, how it is scheduled, when it fires, how it went.
+
+Read by the API and the admin. The number of queries does not grow with the number of jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler_app import cron
+from scheduler_app.errors import InvalidCron
+from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.registry import JobRegistry, RegisteredJob, registry
+
+NEXT_RUNS = 6
+
+
+@dataclass(frozen=True)
+class JobOverview:
+    """One job. `job` is None for a schedule whose job this version does not know; `config` is
+    not stored and off for a job that was never scheduled."""
+
+    job_id: str
+    job: RegisteredJob | None
+    config: JobConfig
+    next_runs: list[datetime]
+    schedule_error: str
+    last_execution: ExecutionLog | None
+
+    @property
+    def name(self) -> str:
+        return self.config.job_name or (self.job.name if self.job else self.job_id)
+
+
+def overview(
+    job_ids: Iterable[str] | None = None, *, count: int = NEXT_RUNS, jobs: JobRegistry = registry
+) -> list[JobOverview]:
+    """The jobs of these ids, or all that are registered or scheduled, by id."""
+    configs = JobConfig.objects.all()
+    if job_ids is not None:
+        job_ids = list(job_ids)
+        configs = configs.filter(job_id__in=job_ids)
+    by_id = {config.job_id: config for config in configs}
+    known = {job.job_id: job for job in jobs if job_ids is None or job.job_id in job_ids}
+    last = last_executions([*by_id.keys() | known.keys()])
+    rows = []
+    for job_id in sorted(by_id.keys() | known.keys()):
+        job = known.get(job_id)
+        config = by_id.get(job_id) or unscheduled(job_id, job)
+        next_runs, error = next_runs_or_error(config, count)
+        rows.append(JobOverview(job_id, job, config, next_runs, error, last.get(job_id)))
+    return rows
+
+
+def unscheduled(job_id: str, job: RegisteredJob | None) -> JobConfig:
+    """The schedule of a job that has none: off, and not stored."""
+    return JobConfig(job_id=job_id, job_name=job.name if job else "", enabled=False)
+
+
+def next_runs_or_error(config: JobConfig, count: int = NEXT_RUNS) -> tuple[list[datetime], str]:
+    """The next runs; or none, and the sentence that says why the row cannot fire."""
+    try:
+        return cron.next_runs_of(config, count), ""
+    except InvalidCron as error:
+        return [], str(error)
+
+
+def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
+    """The newest execution of each job, found by the index on (job_id, started_at).
+
+    A queued one has not started; NULLs come first in this order, so it counts as the newest.
+    """
+    newest = ExecutionLog.objects.raw(
+        """
+        SELECT newest.* FROM unnest(%s::text[]) AS wanted (job_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM scheduler_execution_log AS execution
+            WHERE execution.job_id = wanted.job_id
+            ORDER BY execution.started_at DESC, execution.id DESC LIMIT 1
+        ) AS newest
+        """,
+        [list(job_ids)],
+    )
+    return {execution.job_id: execution for execution in newest}

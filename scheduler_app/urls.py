@@ -1,0 +1,21 @@
+"""The addresses of the scheduler's API; a slash at the end is optional everywhere."""
+
+from __future__ import annotations
+
+from django.urls import include, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from scheduler_app.api.executions import ExecutionViewSet
+from scheduler_app.api.jobs import JobViewSet
+from scheduler_app.api.state import HealthView, StatusViewSet
+
+router = SimpleRouter()
+router.trailing_slash = "/?"
+router.register("status", StatusViewSet, basename="status")
+router.register("jobs", JobViewSet, basename="job")
+router.register("executions", ExecutionViewSet, basename="execution")
+
+urlpatterns = [
+    re_path(r"^healthz/?$", HealthView.as_view(), name="healthz"),
+    path("api/scheduler/", include(router.urls)),
+]
