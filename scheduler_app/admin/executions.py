@@ -1,0 +1,122 @@
+"""Executions for staff: to read, never to edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app.admin import look
+from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.registry import registry
+
+COUNTED_AT_MOST = 10_000
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy only
+    """Counts no further than what anyone pages through: a long history costs nothing."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[:COUNTED_AT_MOST].count())
+
+
+class JobFilter(admin.SimpleListFilter):
+    """The jobs that exist, instead of a DISTINCT over the whole history."""
+
+    title = _("job")
+    parameter_name = "job_id"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> Iterable[tuple[str, str]]:
+        scheduled = JobConfig.objects.values_list("job_id", flat=True)
+        return [(job_id, job_id) for job_id in sorted({*registry.ids(), *scheduled})]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ExecutionLog]
+    ) -> QuerySet[ExecutionLog]:
+        value = self.value()
+        return queryset.filter(job_id=value) if value else queryset
+
+
+@admin.register(ExecutionLog)
+class ExecutionLogAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    list_display = [
+        "id",
+        "job_id",
+        "shown_status",
+        "scheduled_for",
+        "started_at",
+        "shown_duration",
+        "caused_by",
+        "triggered_by",
+        "attempt",
+        "error",
+    ]
+    list_display_links = ["id", "job_id"]
+    list_filter = ["status", "caused_by", JobFilter]
+    list_per_page = 50
+    ordering = ["-id"]
+    sortable_by = ()
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    fieldsets = [
+        (None, {"fields": ["job_id", "shown_status", "error_message", "shown_result"]}),
+        (
+            _("When"),
+            {"fields": ["scheduled_for", "started_at", "finished_at", "shown_duration"]},
+        ),
+        (_("Why"), {"fields": ["caused_by", "triggered_by", "attempt", "process", "shown_kwargs"]}),
+        (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
+    ]
+
+    class Media:
+        css = {"all": ["scheduler_app/panel.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionLog]:
+        rows = super().get_queryset(request)
+        if request.resolver_match and request.resolver_match.kwargs.get("object_id"):
+            return rows.select_related("process")
+        return rows.defer("log", "traceback", "result", "job_kwargs")
+
+    @admin.display(description=_("status"))
+    def shown_status(self, execution: ExecutionLog) -> SafeString:
+        return look.badge(execution.status)
+
+    @admin.display(description=_("duration"))
+    def shown_duration(self, execution: ExecutionLog) -> str:
+        if execution.duration_ms is None and execution.started_at and not execution.finished_at:
+            passed = timezone.now() - execution.started_at
+            return f"{look.duration(max(0, int(passed.total_seconds()) * 1000))} so far"
+        return look.duration(execution.duration_ms)
+
+    @admin.display(description=_("error"))
+    def error(self, execution: ExecutionLog) -> str:
+        return Truncator(execution.error_message).chars(120)
+
+    @admin.display(description=_("result"))
+    def shown_result(self, execution: ExecutionLog) -> SafeString | str:
+        return look.as_json(execution.result)
+
+    @admin.display(description=_("arguments"))
+    def shown_kwargs(self, execution: ExecutionLog) -> SafeString | str:
+        return look.as_json(execution.job_kwargs)
+
+    @admin.display(description=_("log"))
+    def shown_log(self, execution: ExecutionLog) -> SafeString | str:
+        return look.block(execution.log)
+
+    @admin.display(description=_("traceback"))
+    def shown_traceback(self, execution: ExecutionLog) -> SafeString | str:
+        return look.block(execution.traceback)

@@ -1,0 +1,77 @@
+"""How a moment, a status and an execution look on a page."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from scheduler_app.models import ExecutionLog, Status
+
+NOTHING = "–"
+
+
+def moment(value: datetime | None) -> str:
+    """`Mon 2026-03-02 18:00 CST`, in the zone the value carries; seconds only where there are."""
+    if value is None:
+        return NOTHING
+    seconds = ":%S" if value.second else ""
+    return f"{value:%a %Y-%m-%d %H:%M{seconds} %Z}"
+
+
+def duration(milliseconds: int | None) -> str:
+    """`340 ms`, `12.3 s`, `4 min 05 s`, `2 h 10 min`."""
+    if milliseconds is None:
+        return NOTHING
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    seconds = milliseconds // 1000
+    if seconds < 60:
+        return f"{milliseconds / 1000:.1f} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+
+
+def badge(status: str) -> SafeString:
+    return format_html(
+        '<span class="run-status run-{}">{}</span>', status.lower(), Status(status).label
+    )
+
+
+def execution_address(execution_id: int) -> str:
+    return reverse("admin:scheduler_app_executionlog_change", args=[execution_id])
+
+
+def execution_link(execution: ExecutionLog) -> SafeString:
+    return format_html(
+        '<a href="{}">{}</a>', execution_address(execution.pk), badge(execution.status)
+    )
+
+
+def as_json(value: object) -> SafeString | str:
+    if value in (None, {}):
+        return NOTHING
+    return block(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def block(text: str) -> SafeString | str:
+    return format_html('<pre class="run-text">{}</pre>', text) if text else NOTHING
+
+
+class ReadOnly:
+    """For a ModelAdmin: a table that only the scheduler writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

@@ -1,0 +1,262 @@
+"""Schedules for staff: edit, enable, disable, run now, and see at once what comes of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.forms import ModelForm
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from scheduler_app import configs
+from scheduler_app.admin import applied, look
+from scheduler_app.errors import SchedulerError
+from scheduler_app.forms import SCHEDULE_FIELDS, ScheduleForm
+from scheduler_app.models import Cause, ExecutionLog, JobConfig
+from scheduler_app.overview import next_runs_or_error
+from scheduler_app.registry import RegisteredJob, registry
+from scheduler_app.words import schedule_in_words
+
+logger = logging.getLogger(__name__)
+
+_LAST = ExecutionLog.objects.filter(job_id=OuterRef("job_id")).order_by("-started_at", "-id")
+
+
+@admin.register(JobConfig)
+class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    form = ScheduleForm
+    list_display = [
+        "shown_name",
+        "job_id",
+        "when",
+        "timezone",
+        "enabled",
+        "next_run",
+        "last_result",
+        "not_built",
+    ]
+    list_filter = ["enabled"]
+    actions = ["enable", "disable", "run_now"]
+    readonly_fields = ["what", "takes", "next_six", "last_result", "last_run_at", "not_built"]
+
+    class Media:
+        css = {"all": ["scheduler_app/panel.css"]}
+
+    # What is shown
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobConfig]:
+        rows: QuerySet[JobConfig] = super().get_queryset(request)
+        return rows.annotate(
+            last_execution_id=Subquery(_LAST.values("pk")[:1]),
+            last_status=Subquery(_LAST.values("status")[:1]),
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: JobConfig | None = None) -> Any:
+        when = ["trigger", "cron_expression", "interval_seconds", "timezone"]
+        if obj is None:
+            return [
+                (None, {"fields": ["job_id", "job_name", "enabled"]}),
+                (_("When"), {"fields": when}),
+                (_("With"), {"fields": ["job_kwargs"]}),
+            ]
+        job = _job(obj)
+        unfinished = ["not_built"] if job is None or job.not_built else []
+        return [
+            (None, {"fields": ["job_id", "what", *unfinished, "job_name", "enabled"]}),
+            (_("When"), {"fields": [*when, "next_six"]}),
+            (_("With"), {"fields": ["job_kwargs", "takes"]}),
+            (_("Last run"), {"fields": ["last_result", "last_run_at"]}),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: JobConfig | None = None) -> list[str]:
+        fields = cast("list[str]", super().get_readonly_fields(request, obj))
+        return [*fields, "job_id"] if obj else fields
+
+    @admin.display(description=_("name"), ordering="job_name")
+    def shown_name(self, config: JobConfig) -> str:
+        return str(config)
+
+    @admin.display(description=_("when"), ordering="cron_expression")
+    def when(self, config: JobConfig) -> SafeString:
+        return format_html(
+            '<span title="{}">{}</span>', config.cron_expression, schedule_in_words(config)
+        )
+
+    @admin.display(description=_("next run"))
+    def next_run(self, config: JobConfig) -> str:
+        moments, error = next_runs_or_error(config, 1)
+        return error or (look.moment(moments[0]) if moments else look.NOTHING)
+
+    @admin.display(description=_("next runs"))
+    def next_six(self, config: JobConfig) -> SafeString | str:
+        moments, error = next_runs_or_error(config)
+        if not moments:
+            return error or gettext("None: the schedule is off.")
+        items = format_html_join("", "<li>{}</li>", ((look.moment(each),) for each in moments))
+        return format_html('<ol class="run-times">{}</ol>', items)
+
+    @admin.display(description=_("last result"))
+    def last_result(self, config: JobConfig) -> SafeString | str:
+        execution_id = getattr(config, "last_execution_id", None)
+        if execution_id is None:
+            return look.NOTHING
+        return format_html(
+            '<a href="{}">{}</a>',
+            look.execution_address(execution_id),
+            look.badge(getattr(config, "last_status", "")),
+        )
+
+    @admin.display(description=_("not built yet"))
+    def not_built(self, config: JobConfig) -> str:
+        job = _job(config)
+        if job is None:
+            return gettext("This version has no such job: the schedule is skipped.")
+        return job.not_built
+
+    @admin.display(description=_("what it does"))
+    def what(self, config: JobConfig) -> str:
+        job = _job(config)
+        return job.summary if job else look.NOTHING
+
+    @admin.display(description=_("it takes"))
+    def takes(self, config: JobConfig) -> str:
+        job = _job(config)
+        named = [str(parameter) for parameter in job.parameters.values()] if job else []
+        return ", ".join(named) or gettext("no arguments")
+
+    # What is written
+
+    def save_model(
+        self, request: HttpRequest, obj: JobConfig, form: ModelForm[JobConfig], change: bool
+    ) -> None:
+        if change:
+            # Never the whole row: the scheduler writes its own columns while this form is open.
+            fields = [name for name in SCHEDULE_FIELDS if name in form.fields]
+            obj.save(update_fields=[*fields, "updated_at"])
+        else:
+            obj.save()
+        logger.info("action=admin_save job_id=%s by=%s", obj.job_id, request.user)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        may_run = {"may_run": bool(object_id) and self.has_trigger_permission(request)}
+        context = {**may_run, **(extra_context or {})}
+        view = super().changeform_view
+        return applied.telling(request, lambda: view(request, object_id, form_url, context))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        view = super().delete_view
+        return applied.telling(request, lambda: view(request, object_id, extra_context))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        view = super().changelist_view
+        return applied.telling(request, lambda: view(request, extra_context))
+
+    @admin.action(description=_("Enable the selected schedules"), permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
+        ready = []
+        for config in queryset:
+            try:
+                configs.validate({name: getattr(config, name) for name in SCHEDULE_FIELDS})
+            except SchedulerError as error:
+                self.message_user(request, f"{config.job_id} stays off: {error}", messages.ERROR)
+            else:
+                ready.append(config)
+        self._switch(request, ready, on=True)
+
+    @admin.action(description=_("Disable the selected schedules"), permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
+        self._switch(request, list(queryset), on=False)
+
+    def _switch(self, request: HttpRequest, rows: list[JobConfig], *, on: bool) -> None:
+        now = timezone.now()
+        for config in rows:
+            row = JobConfig.objects.filter(pk=config.pk).exclude(enabled=on)
+            if row.update(enabled=on, updated_at=now):
+                said = "Enabled." if on else "Disabled."
+                self.log_change(request, config, said)
+                self.message_user(request, f"{config.job_id}: {said.lower()}", messages.SUCCESS)
+                logger.info("action=admin_enable job_id=%s enabled=%s by=%s", config.job_id, on,
+                            request.user)  # fmt: skip
+
+    # Run now
+
+    def has_trigger_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler_app.trigger_jobconfig")
+
+    @admin.action(description=_("Run the selected jobs now"), permissions=["trigger"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
+        for config in queryset:
+            self._queue(request, config)
+
+    def get_urls(self) -> list[URLPattern]:
+        run = path(
+            "<path:object_id>/run/",
+            self.admin_site.admin_view(self.run_view),
+            name="scheduler_app_jobconfig_run",
+        )
+        return [run, *super().get_urls()]
+
+    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        config = self.get_object(request, object_id)
+        if not (self.has_view_permission(request, config) and self.has_trigger_permission(request)):
+            raise PermissionDenied
+        if config is None:
+            return HttpResponse("There is no such schedule.", status=404, content_type="text/plain")
+        self._queue(request, config)
+        return HttpResponseRedirect(
+            reverse("admin:scheduler_app_jobconfig_change", args=[config.pk])
+        )
+
+    def _queue(self, request: HttpRequest, config: JobConfig) -> None:
+        """The work is done by the scheduler process; here a row is queued and named."""
+        try:
+            execution, _created = configs.queue_run(
+                config.job_id, Cause.MANUAL, triggered_by=request.user.get_username()
+            )
+        except SchedulerError as error:
+            self.message_user(request, f"{config.job_id} was not queued: {error}", messages.ERROR)
+            return
+        logger.info(
+            "action=admin_run job_id=%s execution=%s by=%s",
+            config.job_id,
+            execution.pk,
+            request.user,
+        )
+        link = format_html(
+            '{} is queued as <a href="{}">execution {}</a>.',
+            config.job_id,
+            look.execution_address(execution.pk),
+            execution.pk,
+        )
+        self.message_user(request, link, messages.SUCCESS)
+
+
+def _job(config: JobConfig) -> RegisteredJob | None:
+    return registry.get(config.job_id) if config.job_id in registry else None

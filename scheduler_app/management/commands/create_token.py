@@ -1,0 +1,38 @@
+"""`manage.py create_token USER [--days 365]`: an API token, shown once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from knox.models import AuthToken
+
+LONGEST_DAYS = 36_500
+
+
+class Command(BaseCommand):
+    help = "Make an API token for a user. It is shown once, alone on the last line."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", help="the user name")
+        parser.add_argument("--days", type=int, default=365, help="valid for so many days [365]")
+
+    def handle(self, *args: Any, user: str, days: int, **options: Any) -> None:
+        if not 1 <= days <= LONGEST_DAYS:
+            raise CommandError(f"--days is {days}; it takes a number from 1 to {LONGEST_DAYS}.")
+        accounts = get_user_model()._default_manager
+        account = accounts.filter(**{get_user_model().USERNAME_FIELD: user}).first()
+        if account is None:
+            raise CommandError(f"There is no user {user!r}. `manage.py createsuperuser` makes one.")
+        if not account.is_active:
+            raise CommandError(f"The user {user!r} is not active: a token would be refused.")
+        made, token = AuthToken.objects.create(account, expiry=dt.timedelta(days=days))
+        until = timezone.localtime(made.expiry)
+        self.stdout.write(
+            f"A token for {user}, valid until {until:%Y-%m-%d %H:%M %Z}. Use it as the header "
+            "Authorization: Token …; it is not shown again:"
+        )
+        self.stdout.write(token)

@@ -1,0 +1,45 @@
+"""`{% scheduler_panel %}`: is the scheduler alive, what runs next, how did the last runs go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+from scheduler_app import health
+from scheduler_app.admin import look
+from scheduler_app.models import ExecutionLog
+from scheduler_app.overview import overview
+from scheduler_app.words import schedule_in_words
+
+LATEST = 10
+
+register = template.Library()
+register.filter("moment", lambda value: look.moment(value and timezone.localtime(value)))
+register.filter("duration", look.duration)
+register.filter("execution_link", look.execution_link)
+
+
+@register.inclusion_tag("scheduler_app/panel.html", takes_context=True)
+def scheduler_panel(context: dict[str, Any]) -> dict[str, Any]:
+    """What the person may see: each table needs the permission to view its rows."""
+    user = context["request"].user
+    panel: dict[str, Any] = {
+        "status": health.scheduler_status(),
+        "may_see_loaded": user.has_perm("django_apscheduler.view_djangojob"),
+    }
+    if user.has_perm("scheduler_app.view_jobconfig"):
+        panel["jobs"] = [
+            {
+                "row": row,
+                "words": schedule_in_words(row.config),
+                "next": look.moment(row.next_runs[0]) if row.next_runs else look.NOTHING,
+            }
+            for row in overview(count=1)
+        ]
+    if user.has_perm("scheduler_app.view_executionlog"):
+        panel["executions"] = ExecutionLog.objects.order_by("-id").defer(
+            "log", "traceback", "result", "job_kwargs"
+        )[:LATEST]
+    return panel
