@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 # So many transport failures in a row are an outage: going on would cost hours and prove nothing.
 OUTAGE_FAILURES = 3
+# How a denial reads in the ledger, in results and in `doctor`.
+NOT_AVAILABLE = "not available to this token"
 # The advisory lock under which shared prerequisites are refreshed by one run at a time.
 _PREREQUISITES_LOCK = 0x5354434B
 
@@ -241,15 +243,17 @@ class Engine:
         """A denial or a spent quota belongs to the endpoint, so the cell stays due; others fail it."""
         retry_at = None
         state = CellState.FAILED
+        problem = str(failure)
         if isinstance(failure, Denied):
             state = CellState.DUE
-            report.denied = f"{dataset.name} is not available to this token: {failure}"
-            report.stopped = "not available to this token"
+            problem = f"{NOT_AVAILABLE}: {failure}"
+            report.denied = f"{dataset.name} is {problem}"
+            report.stopped = NOT_AVAILABLE
         elif isinstance(failure, RateLimited):
             state = CellState.DUE
             report.stopped = f"the quota of {dataset.name} is spent: {failure}"
             retry_at = failure.reset_at
-        self._record(dataset, cell, state, str(failure), report, retry_at=retry_at)
+        self._record(dataset, cell, state, problem, report, retry_at=retry_at)
 
     def _record(
         self,

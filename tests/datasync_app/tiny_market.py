@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-DAILY_FIELDS = [
-    "ts_code", "trade_date", "open", "high", "low", "close", "pre_close",
-    "change", "pct_chg", "vol", "amount",
-]  # fmt: skip
-STOCK_FIELDS = ["ts_code", "symbol", "name", "list_status", "list_date", "delist_date"]
-CALENDAR_FIELDS = ["exchange", "cal_date", "is_open", "pretrade_date"]
+from datasync_app.sandbox.protocol import Refusal, Rows
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "trade_cal": ("exchange", "cal_date", "is_open", "pretrade_date"),
+    "stock_basic": ("ts_code", "symbol", "name", "list_status", "list_date", "delist_date"),
+    "daily": (
+        "ts_code", "trade_date", "open", "high", "low", "close", "pre_close",
+        "change", "pct_chg", "vol", "amount",
+    ),
+}  # fmt: skip
 
 
 class TinyMarket:
@@ -24,36 +28,42 @@ class TinyMarket:
         self.rows_of: dict[str, list[list[object]]] = {}
         self.close = 10.0
 
-    def rows(self, api_name: str, params: Mapping[str, str]) -> tuple[list[str], list[list[object]]]:
-        return {
-            "trade_cal": self._calendar,
-            "stock_basic": self._stocks,
-            "daily": self._daily,
-        }[api_name](params)
+    def serves(self, api_name: str) -> bool:
+        return api_name in FIELDS
 
-    def _calendar(self, params: Mapping[str, str]) -> tuple[list[str], list[list[object]]]:
+    def refuse(self, api_name: str) -> Refusal:
+        raise AssertionError(f"nothing asks for {api_name} here")
+
+    def default_fields(self, api_name: str) -> tuple[str, ...]:
+        return FIELDS[api_name]
+
+    def rows(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
+        answers = {"trade_cal": self._calendar, "stock_basic": self._stocks, "daily": self._daily}
+        return FIELDS[api_name], answers[api_name](params)
+
+    def _calendar(self, params: Mapping[str, str]) -> Rows:
         day = dt.datetime.strptime(params["start_date"], "%Y%m%d").date()
         end = dt.datetime.strptime(params["end_date"], "%Y%m%d").date()
-        items: list[list[object]] = []
+        items: Rows = []
         while day <= end:
             items.append(
                 [params.get("exchange") or "SSE", f"{day:%Y%m%d}", int(day.weekday() < 5), None]
             )
             day += dt.timedelta(days=1)
-        return CALENDAR_FIELDS, items
+        return items
 
-    def _stocks(self, params: Mapping[str, str]) -> tuple[list[str], list[list[object]]]:
+    def _stocks(self, params: Mapping[str, str]) -> Rows:
         if params.get("list_status", "L") != "L":
-            return STOCK_FIELDS, []
-        return STOCK_FIELDS, [
+            return []
+        return [
             [code, code[:6], f"股票{code[:6]}", "L", "20000104", None] for code in self.codes
         ]
 
-    def _daily(self, params: Mapping[str, str]) -> tuple[list[str], list[list[object]]]:
+    def _daily(self, params: Mapping[str, str]) -> Rows:
         date = params["trade_date"]
         if date in self.rows_of:
-            return DAILY_FIELDS, self.rows_of[date]
-        return DAILY_FIELDS, [
+            return self.rows_of[date]
+        return [
             self.bar(code, date) for code in self.codes if code not in self.lost.get(date, ())
         ]
 

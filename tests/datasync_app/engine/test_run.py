@@ -14,7 +14,7 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.engine.run import Engine, OwnGuard
 from datasync_app.errors import SourceMismatch, SyncIncomplete
 from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
-from datasync_app.sandbox import Sandbox
+from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
 from tests.datasync_app.tiny_market import TinyMarket
 
@@ -31,7 +31,7 @@ def market() -> TinyMarket:
 
 @pytest.fixture
 def sandbox(market: TinyMarket) -> Iterator[Sandbox]:
-    with Sandbox(market, quota=0, identity=market.identity) as server:
+    with Sandbox(market, quota=0) as server:
         yield server
 
 
@@ -178,7 +178,7 @@ def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: 
     client = client_of(sandbox)
     engine = Engine(client, guard=OwnGuard(), now=clock)
     engine.prepare(dt.date(2019, 1, 1), FRIDAY)
-    sandbox.close()
+    sandbox.stop()
     report = engine.sync_dates(DAILY, dt.date(2019, 1, 1), FRIDAY)
     assert "failed calls in a row" in report.stopped
     assert report.calls < 10 < len(report.open_cells)
@@ -188,7 +188,7 @@ def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: 
 def test_an_endpoint_the_token_may_not_call_leaves_the_cells_due(
     market: TinyMarket, clock: Clock
 ) -> None:
-    with Sandbox(market, quota=0, points=120, identity=market.identity) as poor:
+    with Sandbox(market, quota=0, points=120) as poor:
         engine = Engine(client_of(poor), guard=OwnGuard(), now=clock)
         with pytest.raises(SyncIncomplete, match="not available to this token"):
             engine.prepare(MONDAY, FRIDAY)

@@ -1,0 +1,114 @@
+"""What `doctor` looks at. It asks only what is known here: no call of the quota is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from datasync_app.datasets import DATASETS
+from datasync_app.datasets.base import Dataset
+from datasync_app.engine.identity import refuse_foreign, stored_identity
+from datasync_app.engine.run import NOT_AVAILABLE
+from datasync_app.errors import DatasyncError
+from datasync_app.models import GOOD_STATES, SyncLedger
+from datasync_app.tushare.client import source_from_settings
+from scheduler_app.health import scheduler_status
+
+LARGEST_CLOCK_DIFFERENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    ok: bool
+    says: str
+
+
+def checkup() -> Iterator[Finding]:
+    """The findings in order; without a database only what can be told without it."""
+    database = _database()
+    yield database
+    if database.ok:
+        migrations = _migrations()
+        yield migrations
+        yield _clock()
+        if migrations.ok:
+            yield _scheduler()
+            yield _source()
+            for dataset in DATASETS.values():
+                yield _dataset(dataset)
+
+
+def _database() -> Finding:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version')")
+            version = cursor.fetchone()[0]
+    except (DatabaseError, OSError) as error:
+        return Finding("database", False, " ".join(str(error).split()) or type(error).__name__)
+    kind = "embedded" if settings.DATABASE_IS_EMBEDDED else "from DATABASE_URL"
+    return Finding("database", True, f"PostgreSQL {version}, {kind}")
+
+
+def _migrations() -> Finding:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        return Finding("migrations", False, f"{len(missing)} are not applied: run `manage.py migrate`")
+    return Finding("migrations", True, "all applied")
+
+
+def _clock() -> Finding:
+    with connection.cursor() as cursor:
+        before = timezone.now()
+        cursor.execute("SELECT clock_timestamp()")
+        difference = abs((cursor.fetchone()[0] - before).total_seconds())
+    return Finding(
+        "clock",
+        difference <= LARGEST_CLOCK_DIFFERENCE_SECONDS,
+        f"{difference:.1f} s from the database's (at most {LARGEST_CLOCK_DIFFERENCE_SECONDS:.0f})",
+    )
+
+
+def _scheduler() -> Finding:
+    status = scheduler_status()
+    if status.active is None:
+        age = status.heartbeat_age_seconds
+        last = "no heartbeat was ever seen" if age is None else f"its last heartbeat is {age:.0f} s old"
+        return Finding("scheduler", False, f"none is running ({last}): start `manage.py runscheduler`")
+    if status.revision_applied != status.revision_wanted:
+        return Finding("scheduler", False, "running, but it has not applied the latest schedules")
+    return Finding("scheduler", True, f"running as {status.active.host}:{status.active.pid}")
+
+
+def _source() -> Finding:
+    owner = stored_identity()
+    held = f"the data belong to {owner}" if owner else "no data yet"
+    try:
+        _token, base_url = source_from_settings()
+        refuse_foreign(base_url)
+    except DatasyncError as error:
+        return Finding("source", False, str(error))
+    token = "with a token" if settings.TUSHARE_TOKEN else "without a token (sandbox)"
+    return Finding("source", True, f"{base_url} {token}; {held}")
+
+
+def _dataset(dataset: Dataset) -> Finding:
+    """What the last call told: whether this endpoint answers, and what is held of it."""
+    entries = SyncLedger.objects.filter(dataset=dataset.name)
+    good = entries.filter(state__in=GOOD_STATES).count()
+    points = f"needs {dataset.minimal_points} points"
+    newest = entries.order_by("-updated_at").first()
+    if newest is None:
+        return Finding(dataset.name, True, f"never asked for ({points})")
+    if newest.state not in GOOD_STATES and newest.last_error.startswith(NOT_AVAILABLE):
+        return Finding(dataset.name, True, f"{NOT_AVAILABLE} ({points})")
+    when = f"{timezone.localtime(newest.updated_at):%Y-%m-%d %H:%M %z}"
+    open_cells = entries.exclude(state__in=GOOD_STATES).count()
+    text = f"{good} cells good, {open_cells} open, last asked {when} ({points})"
+    return Finding(dataset.name, True, text)
