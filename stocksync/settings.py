@@ -139,6 +139,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["scheduler_app.api.permissions.StaffMayRead"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["scheduler_app.api.documented.without_slash"],
+    "ENUM_NAME_OVERRIDES": {"ExecutionStatus": "scheduler_app.models.Status"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
