@@ -27,18 +27,24 @@ class Deadline:
         self.passed = False
         self._lock = threading.Lock()
         self._connection: HTTPConnection | None = None
+        self._sock: socket.socket | None = None
 
     def watch(self, connection: HTTPConnection) -> None:
-        """From now on this connection is the call's."""
+        """From now on this connection is the call's, and so is the socket that it has by now.
+
+        The socket is kept too: a connection lets go of it when the answer has no known end.
+        """
         with self._lock:
-            self._connection = connection
+            self._connection, self._sock = connection, connection.sock
             if self.passed:
                 raise TimeoutError("The deadline of the call has passed.")
 
     def pass_(self) -> None:
         with self._lock:
             self.passed = True
-            sock = None if self._connection is None else self._connection.sock
+            sock = self._sock
+            if sock is None and self._connection is not None:
+                sock = self._connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):
                 # The plain socket's own method: the TLS one would pull the session from the reader.
@@ -57,6 +63,7 @@ def deadline(seconds: float) -> Iterator[Deadline]:
         yield current
     finally:
         timer.cancel()
+        timer.join()
         _running.deadline = None
 
 
@@ -70,6 +77,7 @@ class _WatchedHTTPConnection(HTTPConnection):
     def connect(self) -> None:
         _watch(self)
         super().connect()
+        _watch(self)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         _watch(self)
@@ -80,6 +88,7 @@ class _WatchedHTTPSConnection(HTTPSConnection):
     def connect(self) -> None:
         _watch(self)
         super().connect()
+        _watch(self)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         _watch(self)

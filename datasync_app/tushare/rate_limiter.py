@@ -75,7 +75,7 @@ class SlidingWindowRateLimiter:
                 f"A limit of {max_calls} calls in {window_seconds} s cannot be kept: at least one "
                 "call in a window longer than nothing is needed."
             )
-        self.window_seconds = window_seconds
+        self.window_seconds = float(window_seconds)
         self._max_calls = max_calls
         self._clock = clock
         self._sleep = sleep

@@ -32,7 +32,7 @@ _UNITS = {
 _UNIT = r"(?P<unit>分钟|小时|天|日)"
 # Current wording, then the one used until 2025, then either with its tail cut off.
 _RATE_PATTERNS = (
-    re.compile(rf"频率超限\s*[((]\s*(?P<limit>\d+)\s*次\s*/\s*{_UNIT}"),
+    re.compile(rf"频率超限\s*[(（]\s*(?P<limit>\d+)\s*次\s*/\s*{_UNIT}"),
     re.compile(rf"每{_UNIT}最多访问[^\d]*(?P<limit>\d+)\s*次"),
     re.compile(rf"每{_UNIT}最多"),
     re.compile(r"频率|频繁|频次|最多访问|每分钟"),

@@ -92,6 +92,7 @@ class FaultyServer:
     def __init__(self, *behaviours: Behaviour) -> None:
         self.stopping = threading.Event()
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.heads: list[str] = []
         self.connections = 0
         self._behaviours = list(behaviours)
         self._lock = threading.Lock()
@@ -152,7 +153,10 @@ class FaultyServer:
             if not chunk:
                 return False
             data += chunk
+            if data.startswith(b"\x16"):
+                return True  # a TLS greeting, which this server does not understand
         head, _, body = data.partition(b"\r\n\r\n")
+        self.heads.append(head.decode("latin-1"))
         self.requests.append((head.split(b" ")[1].decode(), json.loads(body)))
         return True
 

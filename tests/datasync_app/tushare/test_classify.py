@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datasync_app.tushare.classify import classify
 from datasync_app.tushare.outcomes import (
@@ -115,6 +117,17 @@ def test_it_never_takes_a_broken_answer_for_no_data(body: object, says: str) -> 
         outcome(body)
 
     assert says in str(failure.value)
+
+
+WHOLE = json.dumps(
+    body_of(["ts_code", "name"], [["000001.SZ", "平安"]]), ensure_ascii=False
+).encode()
+
+
+@given(st.integers(0, len(WHOLE) - 1))
+def test_it_never_takes_a_part_for_the_whole(length: int) -> None:
+    with pytest.raises(TransportFailure):
+        outcome(WHOLE[:length], Call("stock_basic"))
 
 
 @pytest.mark.parametrize(

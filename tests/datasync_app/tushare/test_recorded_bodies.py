@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from datasync_app.tushare.classify import classify
-from datasync_app.tushare.outcomes import AnswerKind, Denied, DenialKind
+from datasync_app.tushare.outcomes import AnswerKind, DenialKind, Denied
 from datasync_app.tushare.wire import Call, Reply
 
 REPOSITORY = Path(__file__).resolve().parents[3]

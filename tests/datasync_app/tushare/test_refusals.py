@@ -8,8 +8,8 @@ import pytest
 
 from datasync_app.tushare.outcomes import (
     BadRequest,
-    Denied,
     DenialKind,
+    Denied,
     RateLimited,
     RateUnit,
     TransportFailure,
