@@ -78,7 +78,7 @@ class Plan:
 
 
 def plan(backlog: Backlog, now: datetime, grace: timedelta) -> Plan:
-    fresh = tuple(slot for slot in backlog.tail if now - slot <= grace)
+    fresh = tuple(slot for slot in backlog.tail if now - slot < grace)
     late = backlog.tail[: len(backlog.tail) - len(fresh)]
     run = tuple((slot, Cause.SCHEDULE) for slot in fresh)
     older = backlog.count - len(fresh)

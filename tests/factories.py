@@ -1,0 +1,77 @@
+"""Factories for the rows of the scheduler."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import factory
+from django.utils import timezone
+
+from scheduler_app.models import (
+    Cause,
+    ExecutionLog,
+    JobConfig,
+    Role,
+    SchedulerProcess,
+    Status,
+    Trigger,
+)
+
+MONDAY_SIX = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+
+
+class JobConfigFactory(factory.django.DjangoModelFactory[JobConfig]):
+    class Meta:
+        model = JobConfig
+
+    job_id = factory.Sequence(lambda number: f"job_{number}")
+    job_name = factory.LazyAttribute(lambda config: config.job_id.replace("_", " ").capitalize())
+    trigger = Trigger.CRON
+    cron_expression = "0 18 * * *"
+    timezone = "Asia/Shanghai"
+    enabled = True
+    job_kwargs = factory.LazyFunction(dict)
+
+    class Params:
+        interval = factory.Trait(
+            trigger=Trigger.INTERVAL, cron_expression="", interval_seconds=60, timezone="UTC"
+        )
+
+
+class SchedulerProcessFactory(factory.django.DjangoModelFactory[SchedulerProcess]):
+    class Meta:
+        model = SchedulerProcess
+
+    host = "machine"
+    pid = factory.Sequence(lambda number: 1000 + number)
+    role = Role.SCHEDULER
+    started_at = factory.LazyFunction(timezone.now)
+    heartbeat_at = factory.LazyFunction(timezone.now)
+
+
+class ExecutionLogFactory(factory.django.DjangoModelFactory[ExecutionLog]):
+    class Meta:
+        model = ExecutionLog
+
+    job_id = factory.Sequence(lambda number: f"job_{number}")
+    scheduled_for = MONDAY_SIX
+    status = Status.SUCCESS
+    caused_by = Cause.SCHEDULE
+    started_at = factory.LazyAttribute(lambda execution: execution.scheduled_for)
+    finished_at = factory.LazyAttribute(lambda execution: execution.started_at)
+    duration_ms = 0
+
+    class Params:
+        running = factory.Trait(
+            status=Status.RUNNING,
+            process=factory.SubFactory(SchedulerProcessFactory),
+            finished_at=None,
+            duration_ms=None,
+        )
+        queued = factory.Trait(
+            status=Status.QUEUED,
+            caused_by=Cause.API,
+            started_at=None,
+            finished_at=None,
+            duration_ms=None,
+        )

@@ -1,0 +1,1 @@
+"""An app of jobs that exist for tests alone; `tests.settings_with_jobs` installs it."""

@@ -1,0 +1,39 @@
+"""Jobs with one plain effect each, for tests that start real scheduler processes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from scheduler_app.registry import register_job
+from scheduler_app.run import Run
+
+logger = logging.getLogger(__name__)
+
+
+@register_job("quick", name="Quick", default_cron="0 18 * * *")
+def quick(run: Run, text: str = "") -> Mapping[str, object]:
+    """Says its text and ends."""
+    logger.info("quick says %s", text)
+    return {"text": text}
+
+
+@register_job("endless", name="Endless")
+def endless(run: Run) -> None:
+    """Runs until it is asked to stop."""
+    while True:
+        run.checkpoint()
+        time.sleep(0.05)
+
+
+@register_job("deaf", name="Deaf")
+def deaf(run: Run, seconds: int = 600) -> None:
+    """Never asks whether it is still wanted."""
+    time.sleep(seconds)
+
+
+@register_job("broken", name="Broken")
+def broken(run: Run) -> None:
+    """Always fails."""
+    raise RuntimeError("this job is broken")

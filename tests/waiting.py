@@ -1,0 +1,19 @@
+"""Waiting for something that another thread or process will do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T], seconds: float = 10.0) -> T:
+    """The first answer that is true, asked for often; the last answer once the time is up."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = ask()
+        if answer or time.monotonic() >= end:
+            return answer
+        time.sleep(0.02)
