@@ -11,6 +11,7 @@ from pathlib import Path
 import tenacity
 from django.conf import settings
 
+from datasync_app.tushare.account import EXPIRY_FIELD, POINTS_FIELD, Account, read_account
 from datasync_app.tushare.classify import classify
 from datasync_app.tushare.limits import EndpointLimiters, shared_limiters
 from datasync_app.tushare.outcomes import (
@@ -105,6 +106,16 @@ class TushareClient(ConnectedDataApi):
                 ",".join(answer.absent_fields),
             )
         return answer
+
+    def account(self, cancelled: Callable[[], bool] | None = None) -> Account:
+        """Points and their expiry, by one `user` call; from now on the points decide the limits."""
+        answer = self.fetch(
+            "user", {}, [], required=[EXPIRY_FIELD, POINTS_FIELD], cancelled=cancelled
+        )
+        account = read_account(answer, self._now().date())
+        self.limiters.account_has(account.points)
+        logger.info("action=account points=%s expires=%s", account.points, account.expires)
+        return account
 
     def _rate_limited_call(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Refused by the minute: wait 3, 6 and 12 s, then raise the refusal as it came.
