@@ -6,8 +6,11 @@ names the variable, so that a typing error never becomes a silent default.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import os
 import secrets
+import tempfile
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,22 +149,17 @@ def _stored_secret_key(var_dir: Path) -> str:
         raise EnvironmentProblem(
             f"The secret key {path} cannot be read: {error.strerror}."
         ) from None
-    key = secrets.token_urlsafe(50)
     try:
         var_dir.mkdir(parents=True, exist_ok=True)
-        with open(path, "x", opener=_private) as file:
-            file.write(key + "\n")
-    except FileExistsError:
+        # Written aside and linked: no other process can read a key that is not yet there.
+        with tempfile.NamedTemporaryFile("w", dir=var_dir, prefix="secret-key-") as file:
+            file.write(secrets.token_urlsafe(50) + "\n")
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
         return path.read_text().strip()
     except OSError as error:
         raise EnvironmentProblem(
             f"The folder {var_dir} cannot be written ({error.strerror}): point STOCKSYNC_VAR at a "
             "folder that this account may write."
         ) from None
-    return key
-
-
-def _private(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)

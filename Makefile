@@ -1,0 +1,41 @@
+# StockSync's commands. `make` alone lists them.
+
+# The first Python on the path that is new enough; `make run PYTHON=…` names another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; \
+	done; echo python3)
+VENV := .venv/bin
+INSTALL := $(PYTHON) stocksync/up/install.py
+PYTEST_ARGS ?= -n auto
+
+.NOTPARALLEL:
+.PHONY: help run install install-dev test lint clean
+
+help:
+	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
+	@echo 'make test    the whole test suite, on a private PostgreSQL'
+	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
+	@echo 'make clean   remove .venv and var/, the database included, after asking'
+
+run: install
+	@$(VENV)/python -m stocksync.run
+
+install:
+	@$(INSTALL) requirements.txt
+
+install-dev:
+	@$(INSTALL) requirements.txt requirements-dev.txt
+
+test: install-dev
+	@$(VENV)/python -m pytest $(PYTEST_ARGS)
+
+lint: install-dev
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy .
+	$(VENV)/lint-imports
+	$(VENV)/python manage.py makemigrations --check --dry-run
+	$(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+clean:
+	@$(PYTHON) stocksync/up/clean.py
