@@ -148,7 +148,8 @@ def queue_run(
     moment = now or clock.now()
     while True:
         # Schedules fire on whole seconds: a fraction keeps a manual run from taking a slot.
-        moment += timedelta(microseconds=1 if moment.microsecond else 2)
+        moment += timedelta(microseconds=1)
+        moment += timedelta(microseconds=moment.microsecond == 0)
         known = ExecutionLog.objects.filter(job_id=job_id, idempotency_key=idempotency_key)
         if idempotency_key is not None and (earlier := known.first()):
             return earlier, False
@@ -188,7 +189,7 @@ def _write(
         validate({"job_id": job_id, **kept, **given, "trigger": changes["trigger"]}, jobs)
         if "cron_expression" in given:
             given["cron_expression"] = cron.parse(given["cron_expression"])
-        return JobConfig.objects.upsert(job_id, **({} if config else kept), **given)
+        return JobConfig.objects.upsert(job_id, **({} if config else kept) | given)
 
 
 def _collect(errors: dict[str, str], field: str, check: Any) -> None:

@@ -20,5 +20,5 @@ urlpatterns = [
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     # Last: whatever else is asked of the API is answered as the API answers.
-    re_path(r"^api(/|$)", unknown_path),
+    re_path(r"^api(?:/|$)", unknown_path),
 ]

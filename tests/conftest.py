@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core import serializers
 from django.db import transaction
 from pytest_django import DjangoDbBlocker
@@ -13,6 +14,12 @@ from pytest_django import DjangoDbBlocker
 OUR_APPS = ("scheduler_app", "datasync_app")
 SEEDS = pytest.StashKey[str]()
 BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_on_demand() -> None:
+    """WhiteNoise looks for a file when it is asked for, not for all of them at every test client."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,145 @@
+"""Who may do what, over every route."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import get_resolver
+from knox.models import AuthToken
+
+from scheduler_app.models import JobConfig
+from tests.factories import ExecutionLogFactory, JobConfigFactory
+from tests.scheduler_app.web import CHANGE, JOB, TRIGGER, account, logged_in, post, registered
+
+pytestmark = pytest.mark.django_db
+
+S = "/api/scheduler"
+READS = [
+    f"{S}/status",
+    f"{S}/jobs",
+    f"{S}/jobs/{JOB}",
+    f"{S}/executions",
+    f"{S}/executions/1",
+    "/api/schema/",
+    "/api/docs/",
+]
+SCHEDULE = {"cron_expression": "0 18 * * *"}
+# route, body, the permission it needs, the status of success
+WRITES = [
+    (f"{S}/jobs/{JOB}/schedule", SCHEDULE, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
+]
+OTHER = {CHANGE: TRIGGER, TRIGGER: CHANGE}
+
+
+@pytest.fixture(autouse=True)
+def job() -> Iterator[None]:
+    with registered():
+        JobConfigFactory.create(job_id=JOB)
+        ExecutionLogFactory.create(id=1, job_id=JOB)
+        yield
+
+
+def anonymous() -> Client:
+    return Client()
+
+
+def plain() -> Client:
+    return logged_in(CHANGE, TRIGGER, staff=False)
+
+
+def staff() -> Client:
+    return logged_in()
+
+
+def superuser() -> Client:
+    return logged_in(superuser=True)
+
+
+@pytest.mark.parametrize("route", READS)
+@pytest.mark.parametrize(
+    ("who", "status"), [(anonymous, 401), (plain, 403), (staff, 200), (superuser, 200)]
+)
+def test_it_lets_staff_read(route: str, who: Callable[[], Client], status: int) -> None:
+    answer = who().get(route)
+    assert answer.status_code == status
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+
+
+@pytest.mark.parametrize(("route", "body", "permission", "good"), WRITES)
+@pytest.mark.parametrize("who", ["anonymous", "plain", "staff", "other", "permitted", "superuser"])
+def test_it_lets_those_change_who_may(
+    route: str, body: object, permission: str, good: int, who: str
+) -> None:
+    client = {
+        "anonymous": anonymous,
+        "plain": plain,
+        "staff": staff,
+        "other": lambda: logged_in(OTHER[permission]),
+        "permitted": lambda: logged_in(permission),
+        "superuser": superuser,
+    }[who]()
+    before = JobConfig.objects.values().get(job_id=JOB)
+    expected = {"anonymous": 401, "permitted": good, "superuser": good}.get(who, 403)
+    assert post(client, route, body).status_code == expected
+    if expected != good:
+        assert JobConfig.objects.values().get(job_id=JOB) == before
+
+
+def test_the_table_names_every_route() -> None:
+    named = {"schema", "docs", "healthz"} | {
+        "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
+        "job-trigger", "execution-list", "execution-detail",
+    }  # fmt: skip
+    names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
+    assert {name for name in names if not name.startswith("sync-")} == named
+
+
+def test_it_says_which_permission_is_needed() -> None:
+    answer = post(staff(), f"{S}/jobs/{JOB}/trigger")
+    assert "scheduler_app.trigger_jobconfig" in answer.json()["detail"]
+
+
+def test_it_takes_a_token() -> None:
+    _row, token = AuthToken.objects.create(account())
+    answer = Client().get(f"{S}/jobs", headers={"Authorization": f"Token {token}"})
+    assert answer.status_code == 200
+
+
+def test_it_refuses_an_expired_token() -> None:
+    _row, token = AuthToken.objects.create(account(), expiry=dt.timedelta(seconds=-1))
+    answer = Client().get(f"{S}/jobs", headers={"Authorization": f"Token {token}"})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header", ["Token", "Token nonsense", "Token a b", "Token \xff\xfe", "Token \0"]
+)
+def test_it_refuses_a_token_that_is_none(header: str) -> None:
+    answer = Client().get(f"{S}/jobs", headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == "Token"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_it_refuses_a_session_without_its_csrf_token() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(account(CHANGE))
+    answer = post(client, f"{S}/jobs/{JOB}/stop")
+    assert answer.status_code == 403
+    assert "CSRF" in answer.json()["detail"]
+    assert JobConfig.objects.get(job_id=JOB).enabled
+
+
+def test_it_refuses_an_account_that_was_closed() -> None:
+    user = account()
+    _row, token = AuthToken.objects.create(user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    answer = Client().get(f"{S}/jobs", headers={"Authorization": f"Token {token}"})
+    assert answer.status_code == 401
