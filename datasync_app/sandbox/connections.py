@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 import threading
+import urllib.parse
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,7 +30,8 @@ class Connections(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], answer: Answer, identity: str | None) -> None:
         self.answer = answer
-        self.identity = identity
+        # A folder's name may hold what a header may not.
+        self.identity = identity and urllib.parse.quote(identity, safe=":")
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, _Handler)

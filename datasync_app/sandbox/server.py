@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
@@ -63,7 +63,7 @@ class Sandbox:
         self.latency_ms = latency_ms
         self.faults = FaultPlan(faults, seed)
         self.identity = market.identity if identity == "" else identity
-        self._quota = Quota(quota) if isinstance(quota, int) else quota
+        self.quota = Quota(quota) if isinstance(quota, int) else quota
         self._token = token
         self._clock = clock
         self._windows = CallWindows(monotonic)
@@ -176,14 +176,15 @@ class Sandbox:
         if not request.token or (self._token is not None and request.token != self._token):
             raise bad_token()
         check_permission(api_name, self.points)
-        self._windows.count(request.token, api_name, self._quota or quota_of(self.points))
+        self._windows.count(request.token, api_name, self.quota or quota_of(self.points))
         if api_name == "user":
-            return _table(_ACCOUNT_FIELDS, [self._account()], request.fields, None)
+            return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), None)
         if not self.market.serves(api_name):
             raise self.market.refuse(api_name)
         fields, rows = self.market.rows(api_name, request.params)
-        wanted = request.fields or self.market.default_fields(api_name)
-        return _table(fields, rows, wanted, ENDPOINTS.get(api_name, Endpoint()).row_cap)
+        asked = [name for name in request.fields if name in fields]
+        kept = asked or list(self.market.default_fields(api_name))
+        return _table(fields, rows, kept, ENDPOINTS.get(api_name, Endpoint()).row_cap)
 
     def _account(self) -> list[object]:
         expires = self._clock() + dt.timedelta(days=365)
@@ -191,10 +192,9 @@ class Sandbox:
 
 
 def _table(
-    fields: tuple[str, ...], rows: Rows, wanted: Iterable[str], row_cap: int | None
+    fields: tuple[str, ...], rows: Rows, kept: list[str], row_cap: int | None
 ) -> dict[str, object]:
-    """The `data` of an answer: wanted fields in wanted order, cut at the cap."""
-    kept = [name for name in wanted if name in fields] or list(fields)
+    """The `data` of an answer: the kept fields in their order, rows cut at the cap."""
     more = row_cap is not None and len(rows) > row_cap
     cut = rows[:row_cap] if more else rows
     if kept != list(fields):
