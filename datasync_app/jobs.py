@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from django.conf import settings
 
 from datasync_app.datasets import DAILY, STOCK_BASIC
-from datasync_app.dates import MarketDate, market_day
+from datasync_app.dates import MarketDate, market_day, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport
@@ -138,9 +138,13 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
         run,
         execution_id=run.execution_id,
         batch_size=batch_size,
-        config=dict(run.kwargs),
+        config={name: _shown(value) for name, value in run.kwargs.items()},
     ) as session:
         yield session
+
+
+def _shown(value: object) -> object:
+    return show_date(value) if isinstance(value, dt.date) else value
 
 
 def _first_horizon(session: Session) -> dt.date:

@@ -1,0 +1,26 @@
+"""The recorded Tushare outputs. They are third-party data and lie beside the project, not in it."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import REPOSITORY
+
+SAMPLE = Path(os.environ.get("STOCKSYNC_SAMPLE") or REPOSITORY.parent / "shared" / "tushare-sample")
+
+needs_sample = pytest.mark.skipif(
+    not (SAMPLE / "replay.json").is_file(), reason=f"the recorded outputs are not at {SAMPLE}"
+)
+
+
+def recorded(pattern: str) -> Iterator[dict[str, str]]:
+    """The rows of the recorded files, as text: an empty field is a null of the source."""
+    for path in sorted(SAMPLE.glob(pattern)):
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
