@@ -6,6 +6,7 @@ import json
 from typing import Any, ClassVar
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import configs
@@ -38,6 +39,13 @@ class KwargsField(forms.JSONField):
                     'They are an object such as {"start": "20240102"}, or empty.'
                 ) from None
         return super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What is typed in, shown again as it was: Django's own reading of it may raise."""
+        try:
+            return super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return InvalidJSONInput(data)
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any, cast
 
@@ -136,7 +137,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
     @admin.display(description=_("it takes"))
     def takes(self, config: JobConfig) -> str:
         job = _job(config)
-        named = [str(parameter) for parameter in job.parameters.values()] if job else []
+        named = [_shown(parameter) for parameter in job.parameters.values()] if job else []
         return ", ".join(named) or gettext("no arguments")
 
     # What is written
@@ -256,6 +257,14 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             execution.pk,
         )
         self.message_user(request, link, messages.SUCCESS)
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """`start: date | None = None`; an annotation may have been kept as text."""
+    kind = parameter.annotation
+    kind = kind if isinstance(kind, str) else inspect.formatannotation(kind)
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return f"{parameter.name}: {kind}{default}"
 
 
 def _job(config: JobConfig) -> RegisteredJob | None:
