@@ -171,7 +171,8 @@ class ExecutionTracker:
                     self._say_once()
                     if not self._try_again():
                         break
-                    connection.close_if_unusable_or_obsolete()
+                    if not connection.in_atomic_block:
+                        connection.close_if_unusable_or_obsolete()
         except Exception:
             logger.exception(
                 "action=close job_id=%s execution=%s failed", self.job_id, self.execution_id
