@@ -62,6 +62,7 @@ class TushareClient(ConnectedDataApi):
         self._now = now
         self._cancelled = cancelled
         self._clock = clock
+        self._told: set[tuple[str, tuple[str, ...]]] = set()
         self._sleep = sleep
         self.limiters = limiters or EndpointLimiters(
             clock=clock, sleep=sleep or time.sleep, call_timeout=2 * call_timeout
@@ -99,13 +100,19 @@ class TushareClient(ConnectedDataApi):
             row_cap=row_cap,
         )
         answer = self._rate_limited_call(call, cancelled or self._cancelled)
-        if answer.absent_fields:
+        self._warn_of_absent_fields(answer)
+        return answer
+
+    def _warn_of_absent_fields(self, answer: Answer) -> None:
+        """Once per client and set of fields: a history run would repeat it thousands of times."""
+        told = (answer.api_name, answer.absent_fields)
+        if answer.absent_fields and told not in self._told:
+            self._told.add(told)
             logger.warning(
-                "action=fetch api_name=%s absent_fields=%s",
-                api_name,
+                "action=fetch api_name=%s absent_fields=%s are stored as NULL",
+                answer.api_name,
                 ",".join(answer.absent_fields),
             )
-        return answer
 
     def account(self, cancelled: Callable[[], bool] | None = None) -> Account:
         """Points and their expiry, by one `user` call; from now on the points decide the limits."""
@@ -202,7 +209,7 @@ def client_from_settings(cancelled: Callable[[], bool] | None = None) -> Tushare
     Raises:
         NoSource: there is nothing to ask, or no token to ask with.
     """
-    token, base_url = _source()
+    token, base_url = source_from_settings()
     limiters = shared_limiters(
         token,
         base_url,
@@ -212,7 +219,8 @@ def client_from_settings(cancelled: Callable[[], bool] | None = None) -> Tushare
     return TushareClient(token, base_url, limiters=limiters, cancelled=cancelled)
 
 
-def _source() -> tuple[str, str]:
+def source_from_settings() -> tuple[str, str]:
+    """Token and base URL, with no call made. Raises NoSource as `client_from_settings`."""
     token, base_url = settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL
     if token:
         return token, base_url
