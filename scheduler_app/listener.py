@@ -13,7 +13,7 @@ from django.db import connection
 logger = logging.getLogger(__name__)
 
 CHANNEL = "stocksync_schedule"
-WAIT_SECONDS = 1.0
+WAIT_SECONDS = 0.25
 
 
 class Listener(threading.Thread):
@@ -46,4 +46,4 @@ class Listener(threading.Thread):
 
     def end(self) -> None:
         self._ended.set()
-        self.join(timeout=WAIT_SECONDS * 3)
+        self.join(timeout=3)

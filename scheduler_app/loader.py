@@ -91,13 +91,14 @@ class Loader:
             (moment for moment in (config.last_slot, config.schedule_since) if moment), default=now
         )
         backlog = Backlog.between(trigger, since, now)
+        if self._scheduler.get_job(config.job_id) is not None:
+            self._scheduler.remove_job(config.job_id)
         self._scheduler.add_job(
             handed_over,
             trigger,
             id=config.job_id,
             name=config.job_name or config.job_id,
             next_run_time=trigger.next_slot(now),
-            replace_existing=True,
         )
         self._loaded.add(config.job_id)
         logger.info("action=load job_id=%s trigger=%r", config.job_id, trigger)

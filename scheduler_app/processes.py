@@ -87,10 +87,11 @@ class HeartbeatThread(threading.Thread):
         self.join(timeout=5)
 
 
-def close_abandoned(own: uuid.UUID) -> list[int]:
+def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[int]:
     """Close as FAILED every run whose process stopped beating; the ids of these executions.
 
-    None while the database itself has only just started: then every process was cut off from it.
+    Nothing is closed while the database runs for less than `spared`: until it started, no process
+    could beat.
     A row that a frozen process holds locked is left for the next time: this never waits.
     """
     with connection.cursor() as cursor:
@@ -104,7 +105,7 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
                   AND execution.process_id IS DISTINCT FROM %(own)s
                   AND (process.id IS NULL
                        OR process.heartbeat_at < statement_timestamp() - %(dead_after)s::interval)
-                  AND pg_postmaster_start_time() < statement_timestamp() - %(dead_after)s::interval
+                  AND pg_postmaster_start_time() < statement_timestamp() - %(spared)s::interval
                 FOR UPDATE OF execution SKIP LOCKED
             )
             UPDATE scheduler_execution_log AS execution
@@ -123,7 +124,7 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
             FROM lost WHERE execution.id = lost.id
             RETURNING execution.id, execution.job_id, execution.error_message
             """,
-            {"own": own, "dead_after": f"{DEAD_AFTER.total_seconds()} s"},
+            {"own": own, "dead_after": _interval(DEAD_AFTER), "spared": _interval(spared)},
         )
         closed = cursor.fetchall()
     for execution_id, job_id, reason in closed:
@@ -131,6 +132,10 @@ def close_abandoned(own: uuid.UUID) -> list[int]:
             "action=close_abandoned execution=%s job_id=%s: %s", execution_id, job_id, reason
         )
     return [execution_id for execution_id, _job_id, _reason in closed]
+
+
+def _interval(length: timedelta) -> str:
+    return f"{length.total_seconds()} seconds"
 
 
 def forget_old() -> None:

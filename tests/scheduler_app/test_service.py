@@ -1,0 +1,274 @@
+"""The service loads rows, follows edits, and outlives whatever the database does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+
+from scheduler_app import configs
+from scheduler_app.health import scheduler_status
+from scheduler_app.models import (
+    Cause,
+    ExecutionLog,
+    JobConfig,
+    SchedulerProcess,
+    Status,
+)
+from scheduler_app.registry import JobRegistry
+from scheduler_app.run import Run
+from scheduler_app.service import SchedulerService
+from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
+from tests.waiting import eventually
+
+ENABLED = "scheduler_app.managers.JobConfigManager.get_all_enabled"
+
+
+@pytest.fixture
+def no_seeds(db: None) -> None:
+    JobConfig.objects.all().delete()
+
+
+@contextmanager
+def serving(jobs: JobRegistry, *, stop_seconds: float = 5) -> Iterator[SchedulerService]:
+    service = SchedulerService(jobs, threads=3)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.stop(stop_seconds)
+
+
+def statuses(job_id: str) -> list[str]:
+    rows = ExecutionLog.objects.filter(job_id=job_id).order_by("scheduled_for")
+    return list(rows.values_list("status", flat=True))
+
+
+@pytest.mark.usefixtures("no_seeds")
+class TestLoadPersistedJobs:
+    def test_it_loads_enabled_rows_from_the_database(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(job_id="copy_files", cron_expression="0 18 * * 1-5")
+        JobConfigFactory(job_id="fails", enabled=False)
+        service = SchedulerService(jobs)
+        assert service.load_persisted_jobs() == ["copy_files"]
+        (job,) = service.scheduler.get_jobs()
+        assert job.next_run_time > timezone.now()
+
+    def test_it_matches_rows_to_the_registry_it_is_given(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(job_id="copy_files")
+        assert SchedulerService(JobRegistry()).load_persisted_jobs(jobs) == ["copy_files"]
+
+    def test_it_skips_an_unknown_job_with_a_warning(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        JobConfigFactory(job_id="gone")
+        JobConfigFactory(job_id="copy_files")
+        assert SchedulerService(jobs).load_persisted_jobs() == ["copy_files"]
+        (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert "job_id=gone: no such job" in warning.getMessage()
+
+    @pytest.mark.parametrize(
+        "broken", [{"cron_expression": "0 0 31 2 *"}, {"timezone": "Mars/Base"}]
+    )
+    def test_a_row_that_cannot_fire_does_not_stop_the_others(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture, broken: dict[str, str]
+    ) -> None:
+        JobConfigFactory(job_id="copy_files", **broken)
+        JobConfigFactory(job_id="fails")
+        assert SchedulerService(jobs).load_persisted_jobs() == ["fails"]
+        loud = [record.levelname for record in caplog.records if record.levelname != "INFO"]
+        assert loud == ["ERROR"]
+
+    def test_an_unreachable_database_is_an_error_and_nothing_is_raised(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with patch(ENABLED, side_effect=OperationalError("connection refused")):
+            assert SchedulerService(jobs).load_persisted_jobs() == []
+        (error,) = caplog.records
+        assert error.levelname == "ERROR"
+        assert "connection refused" in error.getMessage()
+
+    def test_an_edit_reschedules_that_job_alone(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(job_id="copy_files", cron_expression="0 18 * * *")
+        JobConfigFactory(job_id="fails")
+        service = SchedulerService(jobs)
+        service.load_persisted_jobs()
+        untouched = service.scheduler.get_job("fails")
+        JobConfig.objects.filter(job_id="copy_files").update(cron_expression="0 19 * * *")
+        service.load_persisted_jobs()
+        job = service.scheduler.get_job("copy_files")
+        assert job.next_run_time.astimezone(UTC).hour == 11
+        assert service.scheduler.get_job("fails") is untouched
+
+    def test_a_disabled_row_is_removed(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(job_id="copy_files")
+        service = SchedulerService(jobs)
+        service.load_persisted_jobs()
+        configs.stop("copy_files", jobs=jobs)
+        assert service.load_persisted_jobs() == []
+        assert service.scheduler.get_jobs() == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestService:
+    def test_it_fires_an_interval_at_its_anchored_slots(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        with serving(jobs):
+            assert eventually(lambda: statuses("copy_files").count("SUCCESS") >= 2)
+        slots = ExecutionLog.objects.values_list("scheduled_for", flat=True)
+        assert all(slot.microsecond == 0 for slot in slots)
+        assert len(set(slots)) == len(slots)
+
+    def test_it_applies_an_edit_of_another_process_within_two_seconds(
+        self, jobs: JobRegistry
+    ) -> None:
+        JobConfigFactory(job_id="copy_files", cron_expression="0 18 * * *")
+        with serving(jobs):
+            assert eventually(lambda: scheduler_status().next_runs)
+            JobConfig.objects.filter(job_id="copy_files").update(cron_expression="30 19 * * *")
+
+            def applied() -> bool:
+                status = scheduler_status()
+                return status.revision_applied == status.revision_wanted
+
+            assert eventually(applied, seconds=2)
+            assert scheduler_status().next_runs[0]["at"].endswith("19:30:00+08:00")
+            assert DjangoJob.objects.get(id="copy_files").next_run_time.hour == 11
+
+    def test_it_runs_what_was_queued(self, jobs: JobRegistry) -> None:
+        with serving(jobs):
+            configs.queue_run("copy_files", Cause.API, jobs=jobs)
+            assert eventually(lambda: statuses("copy_files") == ["SUCCESS"], seconds=3)
+
+    def test_after_a_stop_the_latest_missed_slot_runs_and_the_others_leave_rows(
+        self, jobs: JobRegistry
+    ) -> None:
+        config = JobConfigFactory(job_id="copy_files", cron_expression="0 * * * *")
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        JobConfig.objects.filter(pk=config.pk).update(
+            schedule_since=hour - timedelta(days=9), last_slot=hour - timedelta(hours=3)
+        )
+        with serving(jobs):
+            assert eventually(lambda: statuses("copy_files") == ["MISSED", "MISSED", "SUCCESS"])
+        run = ExecutionLog.objects.get(status=Status.SUCCESS)
+        assert (run.scheduled_for, run.caused_by) == (hour, Cause.CATCH_UP)
+        reasons = ExecutionLog.objects.filter(status=Status.MISSED).values_list("error_message")
+        assert set(reasons) == {("no scheduler was running",)}
+
+    def test_a_day_of_missed_seconds_leaves_one_row(self, jobs: JobRegistry) -> None:
+        config = JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        yesterday = timezone.now() - timedelta(days=1)
+        JobConfig.objects.filter(pk=config.pk).update(schedule_since=yesterday)
+        with serving(jobs):
+            assert eventually(lambda: "SUCCESS" in statuses("copy_files"))
+        missed = ExecutionLog.objects.get(status=Status.MISSED)
+        assert missed.error_message.startswith("86,")
+        assert ExecutionLog.objects.filter(caused_by=Cause.CATCH_UP).count() == 1
+
+    def test_an_edit_or_a_new_row_misses_nothing(self, jobs: JobRegistry) -> None:
+        config = JobConfigFactory(job_id="copy_files", cron_expression="0 18 * * *")
+        JobConfig.objects.filter(pk=config.pk).update(last_slot=timezone.now() - timedelta(days=2))
+        JobConfig.objects.filter(pk=config.pk).update(cron_expression="1 * * * *")
+        with serving(jobs):
+            assert eventually(lambda: scheduler_status().next_runs)
+        assert statuses("copy_files") == []
+
+    def test_a_run_of_a_dead_process_is_closed_before_the_catch_up(self, jobs: JobRegistry) -> None:
+        config = JobConfigFactory(job_id="copy_files", cron_expression="0 * * * *")
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        JobConfig.objects.filter(pk=config.pk).update(schedule_since=hour - timedelta(hours=1))
+        dead = SchedulerProcessFactory(heartbeat_at=timezone.now() - timedelta(seconds=7))
+        ExecutionLogFactory(
+            running=True, job_id="copy_files", scheduled_for=hour - timedelta(1), process=dead
+        )
+        with serving(jobs):
+            assert eventually(lambda: statuses("copy_files")[-1] == "SUCCESS")
+        assert statuses("copy_files") == ["FAILED", "SUCCESS"]
+
+    def test_a_slot_that_finds_its_job_running_is_skipped(self, jobs: JobRegistry) -> None:
+        release = threading.Event()
+
+        @jobs.register("slow", name="Slow")
+        def slow(run: Run) -> None:
+            release.wait(10)
+
+        JobConfigFactory(interval=True, job_id="slow", interval_seconds=1)
+        with serving(jobs):
+            assert eventually(lambda: "SKIPPED_OVERLAP" in statuses("slow"))
+            release.set()
+        assert statuses("slow").count("RUNNING") == 0
+
+    def test_two_services_on_one_database_start_each_slot_once(self, jobs: JobRegistry) -> None:
+        started: list[datetime] = []
+
+        @jobs.register("counts", name="Counts")
+        def counts(run: Run) -> None:
+            started.append(run.scheduled_for)
+
+        JobConfigFactory(interval=True, job_id="counts", interval_seconds=1)
+        with serving(jobs), serving(jobs):
+            assert eventually(lambda: len(started) >= 3)
+        assert len(set(started)) == len(started)
+        assert ExecutionLog.objects.filter(job_id="counts", attempt=1).count() == len(started)
+
+    def test_a_first_start_is_queued_once(self, jobs: JobRegistry) -> None:
+        jobs.register("first", name="First", first_start=lambda: True)(lambda run: None)
+        with serving(jobs):
+            assert eventually(lambda: statuses("first") == ["SUCCESS"])
+        assert ExecutionLog.objects.get(job_id="first").caused_by == Cause.FIRST_START
+
+    def test_a_first_start_that_cannot_be_asked_stops_nothing(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def broken() -> bool:
+            raise RuntimeError("no such table")
+
+        jobs.register("broken", name="B", first_start=broken)(lambda run: None)
+        jobs.register("first", name="F", first_start=lambda: True)(lambda run: None)
+        with serving(jobs):
+            assert eventually(lambda: statuses("first") == ["SUCCESS"])
+        assert "action=first_start job_id=broken" in caplog.text
+
+    def test_a_job_that_is_switched_off_has_no_first_start(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(job_id="off", enabled=False)
+        jobs.register("off", name="Off", first_start=lambda: True)(lambda run: None)
+        with serving(jobs):
+            assert eventually(lambda: scheduler_status().is_alive)
+        assert statuses("off") == []
+
+    def test_a_run_that_does_not_end_is_cut_off_by_the_stop(self, jobs: JobRegistry) -> None:
+        release = threading.Event()
+        jobs.register("deaf", name="Deaf")(lambda run: release.wait(10) and None)
+        with serving(jobs, stop_seconds=0.2):
+            configs.queue_run("deaf", Cause.API, jobs=jobs)
+            assert eventually(lambda: statuses("deaf") == ["RUNNING"])
+        cut = ExecutionLog.objects.get(job_id="deaf")
+        release.set()
+        assert (cut.status, cut.error_message) == (Status.CANCELLED, "the scheduler was stopped")
+        assert SchedulerProcess.objects.get(pk=cut.process_id).stopped_at is not None
+
+    def test_it_goes_on_when_the_server_cuts_every_connection(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        with serving(jobs) as service:
+            assert eventually(lambda: "SUCCESS" in statuses("copy_files"))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            before = len(statuses("copy_files"))
+            assert eventually(lambda: statuses("copy_files")[before:].count("SUCCESS") >= 2)
+            assert service.what_died() == ""
+
+    def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
+        with serving(jobs) as service:
+            assert service.what_died() == ""
+            with patch.object(service.scheduler._thread, "is_alive", return_value=False):
+                assert service.what_died() == "APScheduler's loop"
