@@ -47,11 +47,11 @@ def run(environment: Environment) -> int:
         if cluster is not None:
             server.ensure(cluster, say=relay.say)
         code = relay.run(["-m", "stocksync.up.preparation"])
-        if code or relay.stopping:
-            return 0 if relay.stopping else code
+        if code or relay.is_stopping():
+            return 0 if relay.is_stopping() else code
         introduce(environment, relay)
         code = relay.run(SUPERVISOR)
-        if not relay.stopping:
+        if not relay.is_stopping():
             relay.say(f"The supervisor ended by itself with {code}; the lines above say why.")
             return 1
         return 0
@@ -93,7 +93,7 @@ def introduce(environment: Environment, relay: Relay) -> None:
 
 def _say_when_up(address: str, relay: Relay) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while not relay.stopping:
+    while not relay.is_stopping():
         try:
             with opener.open(f"{address}/healthz", timeout=5):
                 relay.say(f"Up: {address}/admin/ answers. Ctrl-C stops everything.")

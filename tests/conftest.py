@@ -9,6 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import serializers
 from django.db import transaction
+from django.db.models import Model
 from pytest_django import DjangoDbBlocker
 
 OUR_APPS = ("scheduler_app", "datasync_app")
@@ -48,7 +49,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 row.save()
 
 
-def _our_rows() -> Iterator[object]:
+def _our_rows() -> Iterator[Model]:
     for label in OUR_APPS:
         for model in apps.get_app_config(label).get_models():
             if model._meta.managed:

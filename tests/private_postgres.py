@@ -8,6 +8,7 @@ the server's keeper stops the server and removes the folder.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -55,10 +56,14 @@ def _start_server(folder: Path, config: pytest.Config) -> str:
     cluster = Cluster(folder, settings=HASTY, sync_on_init=False)
     cluster.run_dir.mkdir()
     (cluster.run_dir / keeper.DISPOSABLE).touch()
-    config.add_cleanup(lambda: server.leave(cluster))
+    config.add_cleanup(functools.partial(_stop, cluster))
     server.ensure(cluster)
     with server.connect_superuser(cluster) as connection:
         # To make a database for each worker, and the read-only role.
         connection.execute(f"ALTER ROLE {OWNER} CREATEDB CREATEROLE")
     socket_dir = urllib.parse.quote(str(cluster.socket_dir), safe="")
     return f"postgresql://{OWNER}@/{DATABASE}?host={socket_dir}"
+
+
+def _stop(cluster: Cluster) -> None:
+    server.leave(cluster)

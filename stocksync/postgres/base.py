@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import OperationalError
 from django.db.backends.postgresql import base
@@ -43,7 +44,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             server.use(cluster)
             try:
                 connection = super().get_new_connection(conn_params)
-            except base.Database.OperationalError:
+            except psycopg.OperationalError:
                 wait = RECOVERY_SECONDS if cluster in _reached else server.START_SECONDS
                 server.ensure(cluster, wait=wait)
                 # Asked again: a start may have chosen another socket.

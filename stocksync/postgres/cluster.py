@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -100,6 +101,14 @@ class Cluster:
         for left in self.socket_dir.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)
 
+    def choose_tcp_port(self) -> None:
+        """Take a free port of 127.0.0.1 for the server, and keep it."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        fresh = self.tcp_port_file.with_suffix(".new")
+        fresh.write_text(f"{port}\n")
+        fresh.rename(self.tcp_port_file)
+
     def prepare(self, say: Callable[[str], None]) -> None:
         """Make what the server needs: account, folders, data folder, settings.
 
@@ -123,8 +132,19 @@ class Cluster:
         open_way(top, account, say)
         open_way(binaries.program("postgres"), account, say)
         self._initialise(account, say)
+        self._keep_or_change_port(say)
         self._choose_socket_dir(account, say)
         self._write_settings(account)
+
+    def _keep_or_change_port(self, say: Callable[[str], None]) -> None:
+        if not self.tcp_port_file.exists() or self.postmaster() is not None:
+            return
+        try:
+            socket.create_server(("127.0.0.1", self.port)).close()
+        except OSError:
+            taken = self.port
+            self.choose_tcp_port()
+            say(f"PostgreSQL's TCP port {taken} is taken: it listens on {self.port} from now on.")
 
     def _account(self, say: Callable[[str], None]) -> Account:
         """The owner of the data folder if there is one: root may work in a person's folder."""
@@ -149,7 +169,7 @@ class Cluster:
         say("Making the database folder.")
         fresh = self.data_dir.with_name("data.new")  # renamed at the end: never half a folder
         shutil.rmtree(fresh, ignore_errors=True)
-        command = [binaries.program("initdb"), "--pgdata", fresh, "--username", SUPERUSER]
+        command = [str(binaries.program("initdb")), "--pgdata", str(fresh), "--username", SUPERUSER]
         command += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject"]
         command += ["--no-instructions"] + ([] if self.sync_on_init else ["--no-sync"])
         answer = subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -86,6 +88,25 @@ def leave(cluster: Cluster, wait: float = 30.0) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def listens_on_tcp(cluster: Cluster) -> bool:
+    """Whether the running server takes TCP connections on this machine."""
+    with connect_superuser(cluster) as connection:
+        row = connection.execute("SHOW listen_addresses").fetchone()
+    return row is not None and row[0] != ""
+
+
+def open_tcp(cluster: Cluster) -> None:
+    """Let the server listen on 127.0.0.1 from now on; it is restarted for that, once."""
+    use(cluster)
+    with _mutex, locks.exclusive(cluster.start_lock):
+        cluster.choose_tcp_port()
+        cluster.prepare(tell)
+        server_id = cluster.postmaster()
+        if server_id is not None:
+            os.kill(server_id, signal.SIGINT)  # its keeper starts it again
+        _start(cluster, START_SECONDS)
 
 
 def _start(cluster: Cluster, wait: float) -> None:

@@ -62,7 +62,7 @@ def make_admin(password_file: Path) -> None:
     if not password_file.exists():
         with open(password_file, "x", opener=_for_the_owner) as file:
             file.write(secrets.token_urlsafe(15) + "\n")
-    users.create_superuser(ADMIN, "", password_file.read_text().strip())  # type: ignore[attr-defined]
+    users.create_superuser(ADMIN, "", password_file.read_text().strip())
 
 
 def say(text: str) -> None:

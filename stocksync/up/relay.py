@@ -23,7 +23,7 @@ class Relay:
     def __init__(self, log_file: Path, folder: Path) -> None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.stopping = False
+        self._stopping = False
         self.child: subprocess.Popen[bytes] | None = None
         self.log = logging.handlers.RotatingFileHandler(
             log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1
@@ -33,7 +33,7 @@ class Relay:
 
     def run(self, arguments: list[str]) -> int:
         """Run `python ARGUMENTS` to its end and return its exit code; 0 at once when stopping."""
-        if self.stopping:
+        if self.is_stopping():
             return 0
         # A session of its own: a Ctrl-C reaches us alone, and the supervisor keeps its order.
         self.child = subprocess.Popen(
@@ -44,12 +44,16 @@ class Relay:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        if self.stopping:  # the signal came while the child was being made
+        if self.is_stopping():  # the signal came while the child was being made
             self.child.terminate()
         assert self.child.stdout is not None  # noqa: S101
         for line in self.child.stdout:
             self._pass_on(line)
         return self.child.wait()
+
+    def is_stopping(self) -> bool:
+        """Whether somebody asked for the end."""
+        return self._stopping
 
     def say(self, text: str) -> None:
         """A line of our own."""
@@ -63,6 +67,6 @@ class Relay:
         self.log.emit(logging.LogRecord("", logging.INFO, "", 0, text, None, None))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
+        self._stopping = True
         if self.child is not None and self.child.returncode is None:
             self.child.terminate()

@@ -1,0 +1,35 @@
+"""`manage.py backup FILE`: everything StockSync holds, in PostgreSQL's own format."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from stocksync.postgres import dump
+from stocksync.postgres.problems import PostgresProblem
+
+
+class Command(BaseCommand):
+    help = "Write everything (data, schedules, accounts) to FILE; `restore` reads it back."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file: Path = options["file"]
+        if not file.absolute().parent.is_dir():
+            raise CommandError(f"The folder {file.absolute().parent} does not exist.")
+        connection.ensure_connection()
+        params = dump.libpq_parameters(connection.get_connection_params())
+        version: int = connection.pg_version  # type: ignore[attr-defined]
+        try:
+            dump.backup(params, version, settings.DATABASE_SCHEMA, file)
+        except PostgresProblem as problem:
+            raise CommandError(str(problem)) from problem
+        size = file.stat().st_size / 1_000_000
+        self.stdout.write(f"{file}: {size:.1f} MB, readable by you alone.")

@@ -1,0 +1,76 @@
+"""`manage.py restore FILE`: puts a backup in the place of everything StockSync holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.models.functions import Now
+
+from scheduler_app.models import Role, SchedulerProcess
+from stocksync.postgres import dump, reader
+from stocksync.postgres.problems import PostgresProblem
+
+ALIVE = dt.timedelta(seconds=60)
+
+
+class Command(BaseCommand):
+    help = "Replace everything (data, schedules, accounts) by what `backup` wrote to FILE."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        file: Path = options["file"]
+        if not file.is_file():
+            raise CommandError(f"There is no file {file}.")
+        schema = settings.DATABASE_SCHEMA
+        connection.ensure_connection()
+        version: int = connection.pg_version  # type: ignore[attr-defined]
+        params = dump.libpq_parameters(connection.get_connection_params())
+        try:
+            dump.check_is_backup(file, version, schema)
+            self._refuse_while_running()
+            if not options["yes"]:
+                self._ask(file)
+            dump.restore(connection.connection, params, version, schema, file)
+        except PostgresProblem as problem:
+            raise CommandError(str(problem)) from problem
+        if reader.reader_exists(connection.connection):
+            reader.grant_reading(connection.connection, schema=schema, owner=_owner())
+        # A backup may be older than this version.
+        call_command("migrate", interactive=False, verbosity=0)
+        self.stdout.write(f"Restored from {file}.")
+
+    def _refuse_while_running(self) -> None:
+        if SchedulerProcess._meta.db_table not in connection.introspection.table_names():
+            return
+        alive = SchedulerProcess.objects.filter(
+            role=Role.SCHEDULER, stopped_at=None, heartbeat_at__gt=Now() - ALIVE
+        ).first()
+        if alive is not None:
+            raise CommandError(
+                f"The scheduler {alive} is running and would write into what is restored: stop "
+                "StockSync first; if it was killed, wait a minute."
+            )
+
+    def _ask(self, file: Path) -> None:
+        try:
+            answer = input(f"Replace everything StockSync holds by {file}? [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in {"y", "yes"}:
+            raise CommandError("Nothing was changed.")
+
+
+def _owner() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        return str(cursor.fetchone()[0])
