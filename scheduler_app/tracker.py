@@ -194,7 +194,8 @@ class ExecutionTracker:
             "status": Status.SUCCESS,
             "finished_at": timezone.now(),
             "duration_ms": int((time.monotonic() - self._clock) * 1000),
-            "result": storable_json(self._result),
+            # A job that fails may still say what it did: in the `result` of its exception.
+            "result": storable_json(self._result or getattr(error, "result", None)),
             "log": storable(self._lines.text),
         }
         if error is None:

@@ -55,17 +55,13 @@ class TinyMarket:
     def _stocks(self, params: Mapping[str, str]) -> Rows:
         if params.get("list_status", "L") != "L":
             return []
-        return [
-            [code, code[:6], f"股票{code[:6]}", "L", "20000104", None] for code in self.codes
-        ]
+        return [[code, code[:6], f"股票{code[:6]}", "L", "20000104", None] for code in self.codes]
 
     def _daily(self, params: Mapping[str, str]) -> Rows:
         date = params["trade_date"]
         if date in self.rows_of:
             return self.rows_of[date]
-        return [
-            self.bar(code, date) for code in self.codes if code not in self.lost.get(date, ())
-        ]
+        return [self.bar(code, date) for code in self.codes if code not in self.lost.get(date, ())]
 
     def bar(self, code: str, date: str) -> list[object]:
         return [code, date, 10.0, 10.5, 9.5, self.close, 9.9, 0.1, 1.0101, 12.5, 125.03]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 import pytest
@@ -22,17 +21,6 @@ pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2020, 1, 10, 18, 0, tzinfo=SHANGHAI)
 MONDAY, FRIDAY = dt.date(2020, 1, 6), dt.date(2020, 1, 10)
-
-
-@pytest.fixture
-def market() -> TinyMarket:
-    return TinyMarket()
-
-
-@pytest.fixture
-def sandbox(market: TinyMarket) -> Iterator[Sandbox]:
-    with Sandbox(market, quota=0) as server:
-        yield server
 
 
 class Clock:

@@ -1,0 +1,141 @@
+"""The commands of the market data app, as a person types them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from datasync_app.models import (
+    Daily,
+    DatasetState,
+    SourceIdentity,
+    StockBasic,
+    SyncLedger,
+    SyncTask,
+    TradeCal,
+)
+from datasync_app.sandbox.server import Sandbox
+from scheduler_app.models import ExecutionLog, JobConfig
+from tests.datasync_app.tiny_market import TinyMarket
+
+pytestmark = pytest.mark.django_db
+
+WEEK = ["--start", "20200106", "--end", "20200110"]
+
+
+def said(*args: str) -> str:
+    out = io.StringIO()
+    call_command(*args, stdout=out)
+    return out.getvalue()
+
+
+def test_sync_says_each_cell_in_a_pipe_and_sums_up(source: Sandbox) -> None:
+    lines = said("sync", "daily", *WEEK).splitlines()
+    assert len(lines) == 6
+    assert lines[0].startswith("1/5 daily 202001")
+    assert lines[-1] == "daily: 5 of 5 cells good, 150 rows in 5 calls"
+
+
+def test_sync_ends_badly_and_lists_what_is_not_good(source: Sandbox, market: TinyMarket) -> None:
+    market.rows_of["20200108"] = []
+    with pytest.raises(CommandError, match="1 cells of daily are not good:\n  20200108: due: "):
+        said("sync", "daily", *WEEK)
+    assert Daily.objects.count() == 120
+
+
+def test_a_dry_run_prints_cells_calls_and_time_and_fetches_nothing(source: Sandbox) -> None:
+    said("sync", "trade_cal", *WEEK)
+    before = len(source.requests)
+    text = said("sync", "daily", *WEEK, "--dry-run")
+    assert "5 cells to fetch, 0 good" in text and "5 calls" in text and "195 calls a minute" in text
+    assert len(source.requests) == before
+
+
+def test_sync_runs_a_job_in_the_foreground_as_an_execution(source: Sandbox) -> None:
+    said("sync", "sync_daily_by_date", *WEEK)
+    assert Daily.objects.count() == 150
+    assert ExecutionLog.objects.get().status == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["nonsense"], "no dataset or job 'nonsense'.* daily, .*sync_daily_by_date"),
+        (["daily", "--start", "2020-01-06"], "--start: '2020-01-06' is not a date as YYYYMMDD"),
+        (["daily", "--start", "20200110", "--end", "20200106"], "lies after --end"),
+        (["daily"], "was never synced here: say --start"),
+        (["daily", *WEEK, "--codes", "000001.SZ"], "--codes does not fit daily"),
+        (["sync_daily_by_date", "--dry-run"], "take a dataset, not a job"),
+        (["sync_stock_basic", "--start", "20200106"], "takes no argument 'start'"),
+        (["daily", *WEEK, "--dry-run"], "calendar of 2020 is not held"),
+    ],
+)
+def test_sync_refuses_bad_arguments_with_a_sentence(args: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        said("sync", *args)
+
+
+def test_coverage_proves_a_good_range(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    text = said("coverage", "daily", *WEEK)
+    assert (
+        text
+        == "daily 20200106 to 20200110: 5 of 5 cells good, 150 rows, 0 absences with a reason\n"
+    )
+
+
+def test_coverage_names_a_hole_and_exits_1(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    SyncLedger.objects.filter(cell="20200108").delete()
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("coverage", "daily", *WEEK, "--json", stdout=out)
+    assert end.value.code == 1
+    (daily,) = json.loads(out.getvalue())
+    assert daily["cells_open"] == {"20200108": "never fetched"}
+
+
+def test_coverage_of_nothing_is_not_good() -> None:
+    with pytest.raises(SystemExit):
+        said("coverage", "daily")
+
+
+def test_coverage_of_an_unknown_dataset_lists_the_known_ones() -> None:
+    with pytest.raises(CommandError, match="'dayly' is not a dataset; the known ones are daily"):
+        said("coverage", "dayly")
+
+
+def test_go_live_drops_generated_data_and_keeps_schedules(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    JobConfig.objects.filter(job_id="sync_daily_by_date").update(cron_expression="5 5 * * *")
+    assert "Dropped the data of sandbox:tiny" in said("go_live", "--yes")
+    for model in (Daily, StockBasic, TradeCal, SyncLedger, SyncTask, DatasetState, SourceIdentity):
+        assert not model.objects.exists(), model
+    assert JobConfig.objects.get(job_id="sync_daily_by_date").cron_expression == "5 5 * * *"
+
+
+def test_go_live_asks_first(source: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    said("sync", "daily", *WEEK)
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "n")
+    with pytest.raises(CommandError, match="Nothing was dropped"):
+        said("go_live")
+    assert "sandbox:tiny" in asked[0]
+    assert Daily.objects.count() == 150
+
+
+def test_go_live_refuses_to_empty_the_data_of_tushare() -> None:
+    SourceIdentity.objects.create(identity="tushare")
+    Daily.objects.create(ts_code="000001.SZ", trade_date=dt.date(2020, 1, 6))
+    with pytest.raises(CommandError, match="data of Tushare, which go_live never drops"):
+        said("go_live", "--yes")
+    assert Daily.objects.count() == 1
+
+
+def test_go_live_with_nothing_held_says_so() -> None:
+    with pytest.raises(CommandError, match="nothing to drop"):
+        said("go_live", "--yes")
