@@ -1,0 +1,101 @@
+"""A real `runscheduler` process on the test's own database, with the jobs of `tests.testjobs`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from django.conf import settings
+
+from tests.waiting import eventually
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+
+def database_url(database: Mapping[str, Any]) -> str:
+    """The address of a database as Django has it configured."""
+    user, password = (urllib.parse.quote(database.get(key) or "") for key in ("USER", "PASSWORD"))
+    login = f"{user}:{password}" if password else user
+    host = urllib.parse.quote(database.get("HOST") or "", safe="")
+    port = f"&port={database['PORT']}" if database.get("PORT") else ""
+    return f"postgresql://{login}@/{database['NAME']}?host={host}{port}"
+
+
+def environment(url: str) -> dict[str, str]:
+    return os.environ | {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "tests.settings_with_jobs",
+        "STOCKSYNC_VAR": str(settings.VAR_DIR),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def manage(url: str, *arguments: str) -> str:
+    """Run a command to its end; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+class SchedulerUnderTest:
+    """`with SchedulerUnderTest(url, log) as scheduler:` starts it, and kills what is left."""
+
+    def __init__(self, url: str, log: Path) -> None:
+        self._url = url
+        self._log = log
+
+    def __enter__(self) -> Self:
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "manage.py", "runscheduler"],
+                cwd=PROJECT,
+                env=environment(self._url),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def says(self, text: str, seconds: float = 20.0) -> bool:
+        """Whether the log comes to hold this text while the process lives."""
+        eventually(lambda: text in self.log or not self.lives, seconds)
+        return text in self.log
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def exit_code(self, seconds: float = 30.0) -> int:
+        return self._process.wait(seconds)

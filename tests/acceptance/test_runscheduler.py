@@ -1,0 +1,98 @@
+"""The scheduler as staff run it: a process of its own, with real signals."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from scheduler_app.health import scheduler_status
+from scheduler_app.models import ExecutionLog, JobConfig, SchedulerProcess, Status
+from tests.acceptance.runscheduler import SchedulerUnderTest, database_url
+from tests.factories import ExecutionLogFactory, JobConfigFactory
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def url() -> str:
+    JobConfig.objects.all().delete()
+    return database_url(connection.settings_dict)
+
+
+def statuses(job_id: str) -> list[str]:
+    rows = ExecutionLog.objects.filter(job_id=job_id).order_by("scheduled_for")
+    return list(rows.values_list("status", flat=True))
+
+
+def test_it_fires_follows_edits_and_runs_what_is_queued(url: str, tmp_path: Path) -> None:
+    JobConfigFactory(interval=True, job_id="quick", interval_seconds=1, job_kwargs={"text": "hi"})
+    with SchedulerUnderTest(url, tmp_path / "log") as scheduler:
+        assert scheduler.says("action=ready")
+        assert eventually(lambda: statuses("quick").count("SUCCESS") >= 2)
+
+        JobConfig.objects.filter(job_id="quick").update(
+            trigger="cron", cron_expression="0 18 * * 1-5"
+        )
+
+        def applied() -> bool:
+            status = scheduler_status()
+            return status.revision_applied == status.revision_wanted
+
+        assert eventually(applied, seconds=2)
+        (next_run,) = scheduler_status().next_runs
+        assert "T18:00:00+00:00" in next_run["at"]
+
+        queued = ExecutionLogFactory(queued=True, job_id="broken")
+        assert eventually(lambda: statuses("broken") == ["FAILED"], seconds=3)
+    run = ExecutionLog.objects.filter(job_id="quick", status=Status.SUCCESS)[0]
+    assert run.result == {"text": "hi"}
+    assert "quick says hi" in run.log
+    queued.refresh_from_db()
+    assert queued.error_message == "this job is broken"
+    assert 'raise RuntimeError("this job is broken")' in queued.traceback
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_stops_at_a_signal_and_runs_end_at_their_checkpoint(
+    url: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    ExecutionLogFactory(queued=True, job_id="endless")
+    with SchedulerUnderTest(url, tmp_path / "log") as scheduler:
+        assert eventually(lambda: statuses("endless") == ["RUNNING"], seconds=20)
+        scheduler.send(number)
+        assert scheduler.exit_code(10) == 0
+    cut = ExecutionLog.objects.get(job_id="endless")
+    assert (cut.status, cut.error_message) == (Status.CANCELLED, "the scheduler was stopped")
+    assert not SchedulerProcess.objects.filter(stopped_at=None).exists()
+
+
+def test_a_run_cut_off_by_a_kill_is_closed_by_the_next_process(url: str, tmp_path: Path) -> None:
+    ExecutionLogFactory(queued=True, job_id="deaf")
+    with SchedulerUnderTest(url, tmp_path / "first") as first:
+        assert eventually(lambda: statuses("deaf") == ["RUNNING"], seconds=20)
+        first.send(signal.SIGKILL)
+        first.exit_code()
+        with SchedulerUnderTest(url, tmp_path / "second"):
+            assert eventually(lambda: statuses("deaf") == ["FAILED"], seconds=20)
+        reason = ExecutionLog.objects.get(job_id="deaf").error_message
+        assert f":{first.pid} stopped responding at " in reason
+
+
+def test_two_processes_on_one_database_start_each_slot_once(url: str, tmp_path: Path) -> None:
+    JobConfigFactory(interval=True, job_id="quick", interval_seconds=1)
+    with (
+        SchedulerUnderTest(url, tmp_path / "one") as one,
+        SchedulerUnderTest(url, tmp_path / "two") as two,
+    ):
+        assert one.says("action=ready")
+        assert two.says("action=ready")
+        so_far = len(statuses("quick"))
+        assert eventually(lambda: len(statuses("quick")) >= so_far + 3)
+    started = (one.log + two.log).count("action=start job_id=quick")
+    assert started == len(statuses("quick"))
+    slots = ExecutionLog.objects.filter(job_id="quick").values_list("scheduled_for", flat=True)
+    assert len(set(slots)) == len(slots)
