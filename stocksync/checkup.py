@@ -59,7 +59,9 @@ def _migrations() -> Finding:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        return Finding("migrations", False, f"{len(missing)} are not applied: run `manage.py migrate`")
+        return Finding(
+            "migrations", False, f"{len(missing)} are not applied: run `manage.py migrate`"
+        )
     return Finding("migrations", True, "all applied")
 
 
@@ -79,8 +81,14 @@ def _scheduler() -> Finding:
     status = scheduler_status()
     if status.active is None:
         age = status.heartbeat_age_seconds
-        last = "no heartbeat was ever seen" if age is None else f"its last heartbeat is {age:.0f} s old"
-        return Finding("scheduler", False, f"none is running ({last}): start `manage.py runscheduler`")
+        last = (
+            "no heartbeat was ever seen"
+            if age is None
+            else f"its last heartbeat is {age:.0f} s old"
+        )
+        return Finding(
+            "scheduler", False, f"none is running ({last}): start `manage.py runscheduler`"
+        )
     if status.revision_applied != status.revision_wanted:
         return Finding("scheduler", False, "running, but it has not applied the latest schedules")
     return Finding("scheduler", True, f"running as {status.active.host}:{status.active.pid}")

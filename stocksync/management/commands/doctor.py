@@ -10,7 +10,9 @@ from stocksync.checkup import checkup
 
 
 class Command(BaseCommand):
-    help = "Check database, migrations, scheduler, source, datasets and clock; exit 1 on any failure."
+    help = (
+        "Check database, migrations, scheduler, source, datasets and clock; exit 1 on any failure."
+    )
     # The checks are the command's own lines; Django's would end it before the first.
     requires_system_checks: list[str] = []  # type: ignore[assignment] # the stubs want "__all__"
 

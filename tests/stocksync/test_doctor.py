@@ -1,0 +1,92 @@
+"""`doctor` tells what is wrong, a line each, and spends no call."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+from pytest_django import Settings
+
+from datasync_app.engine.run import NOT_AVAILABLE
+from datasync_app.models import SourceIdentity
+from scheduler_app.models import Role, ScheduleRevision, SchedulerProcess
+from stocksync.checkup import checkup
+from tests.datasync_app.factories import LedgerFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def findings() -> dict[str, tuple[bool, str]]:
+    return {finding.what: (finding.ok, finding.says) for finding in checkup()}
+
+
+@pytest.fixture
+def all_well(settings: Settings) -> None:
+    settings.TUSHARE_TOKEN = "t" * 56
+    settings.TUSHARE_BASE_URL = "https://tushare.invalid/dataapi"
+    SchedulerProcess.objects.create(
+        host="here",
+        pid=7,
+        role=Role.SCHEDULER,
+        started_at=timezone.now(),
+        heartbeat_at=timezone.now(),
+        revision_applied=ScheduleRevision.objects.get().value,
+    )
+
+
+def test_it_says_ok_on_every_line_when_all_is_well(all_well: None) -> None:
+    out = io.StringIO()
+    call_command("doctor", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["ok"] * len(lines)
+    assert any("scheduler: running as here:7" in line for line in lines)
+    assert "t" * 56 not in out.getvalue()
+
+
+def test_a_missing_scheduler_fails_it_and_says_what_to_start(settings: Settings) -> None:
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("doctor", stdout=out)
+    assert end.value.code == 1
+    assert "FAIL  scheduler: none is running (no heartbeat was ever seen)" in out.getvalue()
+
+
+def test_a_scheduler_that_has_not_applied_the_latest_edit_is_named(all_well: None) -> None:
+    ScheduleRevision.objects.update(value=99_999)
+    assert findings()["scheduler"] == (
+        False,
+        "running, but it has not applied the latest schedules",
+    )
+
+
+def test_a_missing_migration_is_named(all_well: None) -> None:
+    MigrationRecorder(connection).record_unapplied("datasync_app", "0002_seed_schedules")
+    ok, says = findings()["migrations"]
+    assert not ok and says.startswith("1 are not applied")
+
+
+def test_without_a_source_it_says_what_to_set(settings: Settings) -> None:
+    settings.TUSHARE_TOKEN = settings.TUSHARE_BASE_URL = ""
+    ok, says = findings()["source"]
+    assert not ok and "set TUSHARE_TOKEN" in says
+
+
+def test_a_token_on_generated_data_is_told_before_any_run(all_well: None) -> None:
+    SourceIdentity.objects.create(identity="sandbox:42")
+    ok, says = findings()["source"]
+    assert not ok and "go_live" in says
+
+
+def test_it_tells_what_is_known_of_each_dataset(all_well: None) -> None:
+    LedgerFactory.create(cell="20200109")
+    LedgerFactory.create(
+        dataset="stock_basic", cell="L", cell_date=None, state="due", last_error=NOT_AVAILABLE
+    )
+    told = findings()
+    assert told["daily"][1].startswith("1 cells good, 0 open, last asked")
+    assert told["stock_basic"] == (True, "not available to this token (needs 2000 points)")
+    assert told["trade_cal"] == (True, "never asked for (needs 2000 points)")
