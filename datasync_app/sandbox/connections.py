@@ -33,6 +33,7 @@ class Connections(ThreadingHTTPServer):
         # A folder's name may hold what a header may not.
         self.identity = identity and urllib.parse.quote(identity, safe=":")
         self._open: set[socket.socket] = set()
+        self._is_cut = False
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -42,18 +43,20 @@ class Connections(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.socket.getsockname()
 
-    def stop(self, *, serving: bool) -> None:
+    def cut(self, *, serving: bool) -> None:
+        """Listen no more and cut every open connection; `server_close` then waits for the threads."""
         if serving:  # else `shutdown` would wait for a loop that never ran
             self.shutdown()
         with self._lock:
+            self._is_cut = True
             for connection in self._open:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-        self.server_close()
+                _cut(connection)
 
     def opened(self, connection: socket.socket) -> None:
         with self._lock:
             self._open.add(connection)
+            if self._is_cut:  # accepted before the end, its thread started after
+                _cut(connection)
 
     def closed(self, connection: socket.socket) -> None:
         with self._lock:
@@ -65,6 +68,11 @@ class Connections(ThreadingHTTPServer):
             logger.debug("action=connection_lost error=%s", type(error).__name__)
         else:
             logger.error("action=answer_failed", exc_info=error)
+
+
+def _cut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -90,8 +90,10 @@ class Sandbox:
 
     def stop(self) -> None:
         """Stop listening, cut open connections, wait for the threads."""
+        # Cut first: a call that waits for its latency must not be answered early instead.
+        self._connections.cut(serving=self._thread.is_alive())
         self._stopping.set()
-        self._connections.stop(serving=self._thread.is_alive())
+        self._connections.server_close()
         if self._thread.is_alive():
             self._thread.join()
 

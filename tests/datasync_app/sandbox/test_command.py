@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from django.core.management import CommandError, call_command
+
+from tests.datasync_app.sandbox.conftest import REPOSITORY
+
+
+def environment(var: Path) -> dict[str, str]:
+    """No database: this address has none, so touching it would fail."""
+    return {
+        **os.environ,
+        "STOCKSYNC_VAR": str(var),
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    }
+
+
+@contextmanager
+def running(var: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The real command, once it listens: its process and the address that it printed."""
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "sandbox", *arguments],
+        cwd=REPOSITORY,
+        env=environment(var),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline().removeprefix("listening on ").strip()
+        finally:
+            process.kill()
+
+
+def ask(url: str, api_name: str) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.post(url, json={"api_name": api_name, "token": "t"}, timeout=30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_serves_until_it_is_told_to_stop(
+    small_folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    var = tmp_path / "var"
+    with running(var, "--replay", str(small_folder), "--port", "0") as (process, url):
+        address = (var / "run" / "sandbox-address").read_text()
+        answer = ask(url, "daily")
+        process.send_signal(number)
+        code = process.wait(10)
+
+    assert address == f"{url}\n"
+    assert answer.headers["X-StockSync-Source"] == "replay:small"
+    assert code == 0
+    assert not (var / "run" / "sandbox-address").exists()
+
+
+def test_it_leaves_the_address_of_another_sandbox(small_folder: Path, tmp_path: Path) -> None:
+    address = tmp_path / "var" / "run" / "sandbox-address"
+    with running(tmp_path / "var", "--replay", str(small_folder)) as (process, _):
+        address.write_text("http://127.0.0.1:1\n")
+        process.terminate()
+        process.wait(10)
+
+    assert address.read_text() == "http://127.0.0.1:1\n"
+
+
+def test_it_generates_a_market_by_default(tmp_path: Path) -> None:
+    options = ("--seed", "7", "--quota", "1", "--latency", "1", "--points", "5000")
+    with running(tmp_path, *options) as (process, url):
+        first, second = ask(url, "user"), ask(url, "user")
+        process.terminate()
+        assert process.wait(10) == 0
+
+    assert first.headers["X-StockSync-Source"] == "sandbox:7"
+    assert first.json()["data"]["items"][0][2] == 5000
+    assert "频率超限(1次/分钟)" in second.json()["msg"]
+
+
+def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "sandbox", "--fault", "nothing=1"],
+        cwd=REPOSITORY,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("CommandError: There is no fault 'nothing'; known are empty,")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "65536"], "--port is '65536'; it must be a whole number from 0 to 65535."),
+        (["--port", "x"], "--port is 'x'; it must be"),
+        (["--quota", "-1"], "--quota is '-1'; it must be"),
+        (["--latency", "1.5"], "--latency is '1.5'; it must be"),
+        (["--points", "many"], "--points is 'many'; it must be"),
+        (["--seed", ""], "--seed is ''; it must be"),
+        (["--fault", "html"], "--fault is 'html'; it must be NAME=RATE"),
+        (["--fault", "html=2"], "The rate of fault html is 2; it must be 0 to 1."),
+        (["--replay", "/no/such/folder"], "There is no folder /no/such/folder to replay."),
+    ],
+)
+def test_it_says_what_would_be_valid(
+    small_folder: Path, arguments: list[str], sentence: str
+) -> None:
+    if "--replay" not in arguments:
+        arguments = [*arguments, "--replay", str(small_folder)]
+    arguments = [
+        f"{name}={value}" for name, value in zip(arguments[::2], arguments[1::2], strict=True)
+    ]
+    with pytest.raises(CommandError) as problem:
+        call_command("sandbox", *arguments)
+
+    assert str(problem.value).startswith(sentence)
+
+
+def test_it_says_that_a_port_is_taken(small_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError) as problem:
+            call_command("sandbox", f"--port={port}", f"--replay={small_folder}")
+
+    assert str(problem.value) == f"Port {port} of 127.0.0.1 cannot be used: Address already in use."
