@@ -49,9 +49,9 @@ class KwargsField(forms.JSONField):
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
-    job_id = forms.ChoiceField(label=_("job"))
+    job_id = forms.ChoiceField(label=_("Job"))
     job_kwargs = KwargsField(
-        label=_("arguments"),
+        label=_("Arguments"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
         help_text=_('The job\'s own arguments as JSON, such as {"start": "20240102"}.'),

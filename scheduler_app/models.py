@@ -10,6 +10,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app.managers import ExecutionLogManager, JobConfigManager
@@ -167,7 +168,8 @@ class ExecutionLog(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_id} {self.scheduled_for:%Y-%m-%d %H:%M:%S} #{self.attempt}"
+        slot = timezone.localtime(self.scheduled_for)
+        return f"{self.job_id} {slot:%Y-%m-%d %H:%M:%S %Z} #{self.attempt}"
 
 
 class ScheduleRevision(models.Model):

@@ -11,7 +11,7 @@ from typing import Any
 import django_apscheduler.admin  # noqa: F401  # registers what is unregistered here
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
@@ -39,7 +39,5 @@ class LoadedJobAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {**title, **(extra_context or {})})
 
     @admin.display(description=_("next run"), ordering="next_run_time")
-    def next_run(self, job: DjangoJob) -> str:
-        if job.next_run_time is None:
-            return look.NOTHING
-        return look.moment(timezone.localtime(job.next_run_time))
+    def next_run(self, job: DjangoJob) -> SafeString | str:
+        return look.local(job.next_run_time)

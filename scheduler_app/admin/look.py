@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,6 +23,13 @@ def moment(value: datetime | None) -> str:
         return NOTHING
     seconds = ":%S" if value.second else ""
     return f"{value:%a %Y-%m-%d %H:%M{seconds} %Z}"
+
+
+def local(value: datetime | None) -> SafeString | str:
+    """A moment as the database gave it, in the time zone of the settings, on one line."""
+    if value is None:
+        return NOTHING
+    return format_html('<span class="run-moment">{}</span>', moment(timezone.localtime(value)))
 
 
 def duration(milliseconds: int | None) -> str:

@@ -43,17 +43,14 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
     form = ScheduleForm
     list_display = [
         "shown_name",
-        "job_id",
+        "shown_job",
         "when",
-        "timezone",
         "enabled",
         "next_run",
         "last_result",
-        "not_built",
     ]
-    list_filter = ["enabled"]
     actions = ["enable", "disable", "run_now"]
-    readonly_fields = ["what", "takes", "next_six", "last_result", "last_run_at", "not_built"]
+    readonly_fields = ["what", "takes", "next_six", "last_result", "last_run", "not_built"]
 
     class Media:
         css = {"all": ["scheduler_app/panel.css"]}
@@ -81,7 +78,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             (None, {"fields": ["job_id", "what", *unfinished, "job_name", "enabled"]}),
             (_("When"), {"fields": [*when, "next_six"]}),
             (_("With"), {"fields": ["job_kwargs", "takes"]}),
-            (_("Last run"), {"fields": ["last_result", "last_run_at"]}),
+            (_("Last run"), {"fields": ["last_result", "last_run"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: JobConfig | None = None) -> list[str]:
@@ -91,6 +88,12 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
     @admin.display(description=_("name"), ordering="job_name")
     def shown_name(self, config: JobConfig) -> str:
         return str(config)
+
+    @admin.display(description=_("job"), ordering="job_id")
+    def shown_job(self, config: JobConfig) -> SafeString:
+        return format_html(
+            '{}<span class="run-note">{}</span>', config.job_id, self.not_built(config)
+        )
 
     @admin.display(description=_("when"), ordering="cron_expression")
     def when(self, config: JobConfig) -> SafeString:
@@ -121,6 +124,10 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             look.execution_address(execution_id),
             look.badge(getattr(config, "last_status", "")),
         )
+
+    @admin.display(description=_("last run"))
+    def last_run(self, config: JobConfig) -> SafeString | str:
+        return look.local(config.last_run_at)
 
     @admin.display(description=_("not built yet"))
     def not_built(self, config: JobConfig) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
-from django.utils import timezone
 
 from scheduler_app import health
 from scheduler_app.admin import look
@@ -16,7 +15,7 @@ from scheduler_app.words import schedule_in_words
 LATEST = 10
 
 register = template.Library()
-register.filter("moment", lambda value: look.moment(value and timezone.localtime(value)))
+register.filter("moment", look.local)
 register.filter("duration", look.duration)
 register.filter("execution_link", look.execution_link)
 

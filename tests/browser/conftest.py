@@ -1,0 +1,67 @@
+"""Chromium, driven by Playwright, against the live server. Nothing leaves this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+# Not for the session: while it runs, other tests of this process could not use asyncio.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        missing = "Chromium is not installed (apt-get install chromium)."
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        # Playwright's own loop runs in this thread; Django would take its queries for async ones.
+        before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        else:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before
+
+
+def elsewhere(url: str) -> str:
+    """What is wrong with a request to this address, if anything."""
+    here = url.startswith(("http://127.0.0.1:", "http://localhost:", "data:"))
+    return "" if here else f"a request left the machine: {url}"
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page of a new visitor. The test fails on a console error and on a request to elsewhere."""
+    errors: list[str] = []
+
+    def note(error: str) -> None:
+        if error:
+            errors.append(error)
+
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: note(message.text if message.type == "error" else ""))
+    page.on("pageerror", lambda error: note(str(error)))
+    page.on("request", lambda request: note(elsewhere(request.url)))
+    yield page
+    context.close()
+    assert errors == []

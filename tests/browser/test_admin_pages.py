@@ -1,0 +1,92 @@
+"""The admin as a person uses it: look, change a schedule, be told, run a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from scheduler_app.models import ExecutionLog, JobConfig, Status
+from tests.factories import ExecutionLogFactory, JobConfigFactory
+from tests.scheduler_app.web import JOB, registered, scheduler_runs
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def schedule() -> Iterator[JobConfig]:
+    with registered():
+        config: JobConfig = JobConfigFactory.create(job_id=JOB, job_name="Mine")
+        ExecutionLogFactory.create(job_id=JOB, status=Status.FAILED, error_message="It broke.")
+        yield config
+
+
+@pytest.fixture
+def admin(page: Page, live_server: LiveServer) -> Page:
+    """The overview, after logging in."""
+    User.objects.create_superuser("boss", password="a long password")
+    page.goto(live_server.url)
+    page.get_by_label("Username").fill("boss")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Log in").click()
+    expect(page).to_have_title("Overview | StockSync")
+    return page
+
+
+def test_the_overview_shows_all_at_a_glance(admin: Page) -> None:
+    row = admin.get_by_role("row").filter(has_text=JOB).first
+    expect(row).to_contain_text("every day at 18:00")
+    expect(row).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d 18:00 CST"))
+    expect(row).to_contain_text("failed")
+    expect(admin.get_by_text("It broke.")).to_be_visible()
+    expect(admin.get_by_text("No scheduler is running")).to_be_visible()
+
+
+def test_a_wrong_cron_is_refused_at_its_field(admin: Page, schedule: JobConfig) -> None:
+    admin.get_by_role("link", name="Mine").click()
+    admin.get_by_label("Cron expression").fill("0 0 31 2 *")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.locator(".field-cron_expression .errorlist")).to_contain_text("never fires")
+    schedule.refresh_from_db()
+    assert schedule.cron_expression == "0 18 * * *"
+
+
+def test_a_right_cron_is_saved_and_the_person_sees_it_applied(
+    admin: Page, schedule: JobConfig
+) -> None:
+    scheduler_runs(applied=10**9)
+    admin.get_by_role("link", name="Mine").click()
+    admin.get_by_label("Cron expression").fill("30 9 * * 1-5")
+    admin.get_by_role("button", name="Save and continue editing").click()
+    expect(admin.locator(".messagelist")).to_contain_text("Applied by the running scheduler")
+    expect(admin.locator(".run-times li")).to_have_count(6)
+    expect(admin.locator(".run-times li").first).to_contain_text("09:30 CST")
+    schedule.refresh_from_db()
+    assert schedule.cron_expression == "30 9 * * 1-5"
+
+
+def test_run_now_queues_an_execution_that_can_be_opened(admin: Page) -> None:
+    admin.get_by_role("link", name="Mine").click()
+    admin.get_by_role("button", name="Run now").click()
+    queued = ExecutionLog.objects.get(status=Status.QUEUED)
+    admin.get_by_role("link", name=f"execution {queued.pk}").click()
+    expect(admin.locator(".field-shown_status")).to_contain_text("queued")
+    expect(admin.locator(".field-triggered_by")).to_contain_text("boss")
+
+
+def test_the_pages_fit_a_phone_and_the_dark(admin: Page, live_server: LiveServer) -> None:
+    admin.emulate_media(color_scheme="dark")
+    admin.set_viewport_size({"width": 390, "height": 800})
+    for path in ("", "scheduler_app/jobconfig/", "scheduler_app/executionlog/"):
+        admin.goto(f"{live_server.url}/admin/{path}")
+        wide = admin.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 390, f"{path} is {wide} pixels wide"
+
+
+def test_the_page_to_try_the_api_lists_its_addresses(admin: Page, live_server: LiveServer) -> None:
+    admin.goto(f"{live_server.url}/api/docs/")
+    expect(admin.get_by_text("/api/scheduler/jobs/{job_id}/schedule")).to_be_visible()
