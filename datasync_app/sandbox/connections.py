@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import socket
+import socketserver
 import sys
 import threading
 import urllib.parse
@@ -39,8 +40,7 @@ class Connections(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         # HTTPServer asks the resolver for this host's name here, which can take seconds.
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
+        socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.socket.getsockname()
 
     def cut(self, *, serving: bool) -> None:

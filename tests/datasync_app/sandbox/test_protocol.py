@@ -68,6 +68,14 @@ def test_it_keeps_the_connection_open(
     assert pools[next(iter(pools.keys()))].num_connections == 1
 
 
+def test_it_can_take_its_port_again_at_once(small: ReplayMarket, ask: Ask) -> None:
+    with Sandbox(small) as sandbox:
+        ask(sandbox, "daily")
+        port = int(sandbox.url.rpartition(":")[2])
+    with Sandbox(small, port=port) as sandbox:
+        assert ask(sandbox, "daily").json()["code"] == 0
+
+
 @pytest.mark.parametrize(
     "fields", ["close, nothing,ts_code", ["close", "nothing", "ts_code"], "close,ts_code,close"]
 )
