@@ -146,7 +146,7 @@ class ExecutionTracker:
             process_id=self._process_id,
         )
 
-    def _create(self) -> None:
+    def _create(self) -> int:
         with transaction.atomic():
             execution = ExecutionLog.objects.create(
                 job_id=self.job_id,
@@ -159,6 +159,7 @@ class ExecutionTracker:
                 started_at=self._started_at,
             )
         self.execution_id = execution.pk
+        return execution.pk
 
     def _close(self, error: BaseException | None) -> None:
         try:
@@ -210,17 +211,16 @@ class ExecutionTracker:
         return outcome
 
     def _write(self, outcome: dict[str, Any]) -> None:
-        if self.execution_id is None:
-            # The opening write failed: the row comes late, but it comes.
-            self._create()
+        # Where the opening write failed the row comes late, but it comes.
+        execution_id = self.execution_id or self._create()
         with transaction.atomic():
-            mine = ExecutionLog.objects.filter(pk=self.execution_id, process_id=self._process_id)
+            mine = ExecutionLog.objects.filter(pk=execution_id, process_id=self._process_id)
             closed = mine.filter(status=Status.RUNNING).update(**outcome)
         if not closed:
             logger.warning(
                 "action=close job_id=%s execution=%s: already closed by someone else",
                 self.job_id,
-                self.execution_id,
+                execution_id,
             )
 
     def _leave(self) -> None:

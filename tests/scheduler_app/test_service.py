@@ -19,7 +19,6 @@ from scheduler_app.models import (
     Cause,
     ExecutionLog,
     JobConfig,
-    SchedulerProcess,
     Status,
 )
 from scheduler_app.registry import JobRegistry
@@ -245,14 +244,15 @@ class TestService:
 
     def test_a_run_that_does_not_end_is_cut_off_by_the_stop(self, jobs: JobRegistry) -> None:
         release = threading.Event()
-        jobs.register("deaf", name="Deaf")(lambda run: release.wait(10) and None)
+        jobs.register("deaf", name="Deaf")(lambda run: {"released": release.wait(10)})
         with serving(jobs, stop_seconds=0.2):
             configs.queue_run("deaf", Cause.API, jobs=jobs)
             assert eventually(lambda: statuses("deaf") == ["RUNNING"])
         cut = ExecutionLog.objects.get(job_id="deaf")
         release.set()
         assert (cut.status, cut.error_message) == (Status.CANCELLED, "the scheduler was stopped")
-        assert SchedulerProcess.objects.get(pk=cut.process_id).stopped_at is not None
+        assert cut.process is not None
+        assert cut.process.stopped_at is not None
 
     def test_it_goes_on_when_the_server_cuts_every_connection(self, jobs: JobRegistry) -> None:
         JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)

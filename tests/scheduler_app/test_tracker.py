@@ -24,6 +24,7 @@ CREATE = "scheduler_app.managers.ExecutionLogManager.create"
 
 
 def stored(tracker: ExecutionTracker) -> ExecutionLog:
+    assert tracker.execution_id is not None
     return ExecutionLog.objects.get(pk=tracker.execution_id)
 
 
@@ -83,7 +84,7 @@ def test_it_leaves_an_execution_alone_that_someone_else_closed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with ExecutionTracker("one") as tracker:
-        ExecutionLog.objects.filter(pk=tracker.execution_id).update(status=Status.CANCELLED)
+        ExecutionLog.objects.filter(job_id="one").update(status=Status.CANCELLED)
     assert stored(tracker).status == Status.CANCELLED
     assert "already closed by someone else" in caplog.text
 
@@ -126,7 +127,7 @@ def test_no_secret_is_stored() -> None:
 
 def test_what_postgresql_refuses_does_not_stop_the_record() -> None:
     with pytest.raises(ValueError, match="bad"), ExecutionTracker("one") as tracker:
-        tracker.set_result({"nan": float("nan"), "nul": "a\0b", "object": object, 3: {1, 2}})
+        tracker.set_result({"nan": float("nan"), "nul": "a\0b", "object": object, "set": {1, 2}})
         raise ValueError("bad \0 \ud800")
     execution = stored(tracker)
     assert execution.error_message == "bad � ?"
@@ -210,7 +211,7 @@ def test_a_run_may_commit_and_go_on_while_it_owns_its_execution() -> None:
 
 def test_a_run_that_lost_its_execution_commits_nothing() -> None:
     with ExecutionTracker("one") as tracker:
-        ExecutionLog.objects.filter(pk=tracker.execution_id).update(status=Status.FAILED)
+        ExecutionLog.objects.filter(job_id="one").update(status=Status.FAILED)
         with pytest.raises(RunLost, match="is FAILED"), tracker.run.fenced():
             ExecutionLogFactory(job_id="effect")
         with pytest.raises(RunLost):
