@@ -10,6 +10,8 @@ from typing import Protocol
 
 from django.db.models import Model, Q
 
+from datasync_app.datasets.splits import Split
+
 
 class Kind(enum.Enum):
     """The type of a field, as PostgreSQL names it in a binary COPY."""
@@ -71,16 +73,17 @@ class Expectation(enum.Enum):
     EVERY_DAY_OF_YEAR = "every_day_of_year"
     """One row for each calendar day of the cell's year."""
     NONE = "none"
-    """Whatever the source says; empty only where `empty_is_legitimate`."""
+    """Whatever the source says; empty only where `empty_cells` says so."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """The declaration. `name` is the Tushare endpoint and the table.
 
-    `due` is the Shanghai time of a trade date from which its cell is expected; `fresh_for` is how
-    long a cell without a trade date counts as up to date; `empty_cells` names the cells that may
-    legitimately be empty ("*": any).
+    `row_cap` is how many rows one call gives at most, `split` how more are asked for. `due` is the
+    Shanghai time of a trade date from which its cell is expected; `fresh_for` is how long a cell
+    without a trade date counts as up to date; `empty_cells` names the cells that may legitimately
+    be empty ("*": any).
     """
 
     name: str
@@ -92,6 +95,7 @@ class Dataset:
     expectation: Expectation
     writing: Writing = Writing.REPLACE
     row_cap: int | None = None
+    split: Split | None = None
     first_date: dt.date = dt.date(1990, 12, 19)
     due: dt.time | None = None
     fresh_for: dt.timedelta | None = None

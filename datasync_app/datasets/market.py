@@ -6,6 +6,7 @@ import datetime as dt
 
 from datasync_app.datasets.base import Dataset, Expectation, Field, Kind, Writing, fields
 from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, ByTradeDate
+from datasync_app.datasets.splits import ByCodes, ByShorterRange, ByValue
 from datasync_app.models.market import Daily, StockBasic, TradeCal
 
 EXCHANGES = ("SSE", "SZSE")
@@ -27,6 +28,7 @@ TRADE_CAL = Dataset(
     key=("cal_date", "exchange"),
     cut=BY_EXCHANGE_YEAR,
     expectation=Expectation.EVERY_DAY_OF_YEAR,
+    split=ByShorterRange(),
     fresh_for=dt.timedelta(hours=24),
     minimal_points=2000,
 )
@@ -46,6 +48,7 @@ STOCK_BASIC = Dataset(
     cut=BY_LIST_STATUS,
     expectation=Expectation.NONE,
     writing=Writing.MERGE,
+    split=ByValue("exchange", ("SSE", "SZSE", "BSE")),
     fresh_for=dt.timedelta(hours=12),
     # A market may have nobody delisted, paused or awaiting listing; it always has listed companies.
     empty_cells=frozenset({"D", "P", "G"}),
@@ -68,5 +71,6 @@ DAILY = Dataset(
     cut=BY_TRADE_DATE,
     expectation=Expectation.LISTED_CODES,
     row_cap=6000,
+    split=ByCodes(most=100),
     due=dt.time(17, 0),
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from datasync_app.datasets.base import Cell, Dataset
+from datasync_app.engine.truncation import whole_answer
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import Answer, TushareError
 
@@ -30,16 +31,19 @@ def fetch_cells(
     *,
     cancelled: Callable[[], bool],
     tick: Callable[[], None],
+    codes_of: Callable[[Cell], Sequence[str]] = lambda cell: (),
 ) -> Generator[Fetched, None, None]:
     """Fetch the cells, at most CALLS_IN_FLIGHT at once, and give each as it arrives.
 
+    `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
     ends the iteration. Closing the iterator starts no further call; those in flight end by their
     own deadline.
     """
 
     def call(cell: Cell) -> Fetched:
-        return Fetched(cell, fetch_cell(client, dataset, cell, cancelled=cancelled))
+        codes = codes_of(cell)
+        return Fetched(cell, fetch_cell(client, dataset, cell, codes, cancelled=cancelled))
 
     waiting = iter(cells)
     pool = ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"fetch-{dataset.name}")
@@ -59,18 +63,27 @@ def fetch_cells(
 
 
 def fetch_cell(
-    client: TushareClient, dataset: Dataset, cell: Cell, *, cancelled: Callable[[], bool]
+    client: TushareClient,
+    dataset: Dataset,
+    cell: Cell,
+    codes: Sequence[str],
+    *,
+    cancelled: Callable[[], bool],
 ) -> Answer | TushareError:
-    """One call for one cell. A failure comes back as a value, so that the loop decides on it."""
-    try:
+    """The whole answer for a cell. A failure comes back as a value, so that the loop decides on it."""
+
+    def ask(params: Mapping[str, str]) -> Answer:
         return client.fetch(
             dataset.name,
-            dataset.cut.params(cell),
+            params,
             dataset.field_names,
             row_cap=dataset.row_cap,
             required=dataset.required_names,
             expect=dataset.cut.belongs(cell),
             cancelled=cancelled,
         )
+
+    try:
+        return whole_answer(dataset, dataset.cut.params(cell), codes, ask)
     except TushareError as failure:
         return failure

@@ -158,7 +158,7 @@ class Engine:
         dataset = plan.dataset
         judged_by_codes = dataset.expectation is Expectation.LISTED_CODES
         universe = Universe.read() if judged_by_codes else None
-        with self._fetching(plan) as fetched_cells:
+        with self._fetching(plan, universe) as fetched_cells:
             failures_in_a_row = 0
             for fetched in fetched_cells:
                 report.calls += 1
@@ -176,7 +176,7 @@ class Engine:
         return report
 
     @contextmanager
-    def _fetching(self, plan: Plan) -> Iterator[Iterator[Fetched]]:
+    def _fetching(self, plan: Plan, universe: Universe | None) -> Iterator[Iterator[Fetched]]:
         """The plan's answers as they come; however the block is left, waiting calls are told to end."""
         stopping = threading.Event()
 
@@ -184,8 +184,16 @@ class Engine:
             self._guard.checkpoint()
             self._on_wait()
 
+        def codes_of(cell: Cell) -> list[str]:
+            return sorted(universe.listed_on(cell.date)) if universe and cell.date else []
+
         fetched = fetch_cells(
-            self._client, plan.dataset, plan.todo, cancelled=stopping.is_set, tick=tick
+            self._client,
+            plan.dataset,
+            plan.todo,
+            cancelled=stopping.is_set,
+            tick=tick,
+            codes_of=codes_of,
         )
         with closing(fetched):
             try:

@@ -59,9 +59,10 @@ class TinyMarket:
 
     def _daily(self, params: Mapping[str, str]) -> Rows:
         date = params["trade_date"]
+        asked = params["ts_code"].split(",") if "ts_code" in params else self.codes
         if date in self.rows_of:
             return self.rows_of[date]
-        return [self.bar(code, date) for code in self.codes if code not in self.lost.get(date, ())]
+        return [self.bar(code, date) for code in asked if code not in self.lost.get(date, ())]
 
     def bar(self, code: str, date: str) -> list[object]:
         return [code, date, 10.0, 10.5, 9.5, self.close, 9.9, 0.1, 1.0101, 12.5, 125.03]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import pytest
 from django.db import transaction
@@ -226,3 +227,23 @@ def test_a_run_that_was_replaced_commits_no_further_cell(engine: Engine, sandbox
         lost.sync_dates(DAILY, MONDAY, FRIDAY)
     assert SyncLedger.objects.filter(dataset="daily").count() == 3
     assert Daily.objects.count() == 90
+
+
+def test_a_day_cut_at_the_cap_is_fetched_by_lists_of_codes(
+    engine: Engine, sandbox: Sandbox
+) -> None:
+    engine.prepare(FRIDAY, FRIDAY)
+    capped = replace(DAILY, row_cap=20)
+    report = engine.sync_dates(capped, FRIDAY, FRIDAY)
+    assert Daily.objects.count() == 30
+    assert report.rows == 30
+    lists = [params.get("ts_code") for name, params in sandbox.requests if name == "daily"]
+    assert [len(codes.split(",")) if codes else 0 for codes in lists] == [0, 30, 15, 15]
+
+
+def test_a_day_that_stays_cut_is_truncated_and_stores_nothing(engine: Engine) -> None:
+    engine.prepare(FRIDAY, FRIDAY)
+    report = engine.sync_dates(replace(DAILY, row_cap=1), FRIDAY, FRIDAY)
+    assert cell("20200110").state == CellState.TRUNCATED
+    assert "cut" in report.open_cells["20200110"]
+    assert not Daily.objects.exists()

@@ -1,0 +1,73 @@
+"""How a truncated answer is asked for again in smaller parts.
+
+Paging by offset is no way: `daily` does not support it, and repeats and loses rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from datasync_app.dates import parse_date, show_date
+
+Params = Mapping[str, str]
+
+
+class Split(Protocol):
+    """Cuts the parameters of a truncated call into parts that together ask for the same rows."""
+
+    def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
+        """Smaller calls, or none where the call cannot be split further.
+
+        `codes` are all that may be in the answer, for splits by code.
+        """
+
+
+@dataclass(frozen=True)
+class ByCodes:
+    """By lists of codes, at most `most` in a call; a list that is still too long is halved."""
+
+    most: int
+
+    def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
+        asked = params.get("ts_code")
+        if asked is None:
+            size = self.most
+            listed = sorted(codes)
+        else:
+            listed = asked.split(",")
+            size = (len(listed) + 1) // 2
+            if size == len(listed):
+                return []
+        chunks = (listed[at : at + size] for at in range(0, len(listed), size))
+        return [{**params, "ts_code": ",".join(chunk)} for chunk in chunks]
+
+
+@dataclass(frozen=True)
+class ByShorterRange:
+    """By halves of the range from `start_date` to `end_date`, down to a single day."""
+
+    def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
+        start, end = parse_date(params["start_date"]), parse_date(params["end_date"])
+        if start >= end:
+            return []
+        middle = start + (end - start) // 2
+        later = type(middle).fromordinal(middle.toordinal() + 1)
+        return [
+            {**params, "end_date": show_date(middle)},
+            {**params, "start_date": show_date(later)},
+        ]
+
+
+@dataclass(frozen=True)
+class ByValue:
+    """By the values of a parameter that every row has exactly one of."""
+
+    name: str
+    values: tuple[str, ...]
+
+    def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
+        if self.name in params:
+            return []
+        return [{**params, self.name: value} for value in self.values]

@@ -1,0 +1,58 @@
+"""A truncated answer heals itself: it is split as its declaration says, until every part is whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from datasync_app.datasets.base import Dataset
+from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched
+
+logger = logging.getLogger(__name__)
+
+Ask = Callable[[Mapping[str, str]], Answer]
+
+
+def whole_answer(
+    dataset: Dataset, params: Mapping[str, str], codes: Sequence[str], ask: Ask
+) -> Answer:
+    """Ask, and where the answer is cut, ask for its parts; their rows together are the answer.
+
+    The rows of the cut answer are kept too: it may hold codes that nobody listed. It stays
+    TRUNCATED where some part cannot be split further.
+
+    Raises:
+        TushareError: a part failed; half an answer is none.
+    """
+    answer = ask(params)
+    if answer.kind is not AnswerKind.TRUNCATED:
+        return answer
+    parts = dataset.split.parts(params, codes) if dataset.split else []
+    if not parts:
+        return answer
+    logger.info(
+        "action=split dataset=%s rows=%d parts=%d", dataset.name, len(answer.items), len(parts)
+    )
+    items = list(answer.items)
+    for part in parts:
+        part_answer = whole_answer(dataset, part, codes, ask)
+        if part_answer.kind is AnswerKind.TRUNCATED:
+            return answer  # no other part can make it whole again
+        items += _aligned(part_answer, answer.fields)
+    return replace(answer, items=items, kind=AnswerKind.ROWS)
+
+
+def _aligned(part: Answer, fields: tuple[str, ...]) -> list[list[object]]:
+    """The part's items in the order of `fields`: the source may order them otherwise each time."""
+    if part.fields == fields:
+        return part.items
+    if set(part.fields) != set(fields):
+        raise Mismatched(
+            f"{part.api_name} answered with other fields for a part of the request: "
+            f"{', '.join(part.fields)} instead of {', '.join(fields)}.",
+            api_name=part.api_name,
+            params=part.params,
+        )
+    positions = [part.fields.index(name) for name in fields]
+    return [[item[position] for position in positions] for item in part.items]

@@ -1,0 +1,135 @@
+"""Cut answers are asked for again in parts until they are whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datasync_app.datasets import DAILY, STOCK_BASIC, TRADE_CAL
+from datasync_app.datasets.splits import ByCodes, ByShorterRange
+from datasync_app.dates import show_date
+from datasync_app.engine.truncation import whole_answer
+from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched, TransportFailure
+
+FIELDS = ("ts_code", "close")
+
+
+class CappedSource:
+    """Rows by code, never more than `cap` in an answer, as Tushare cuts them."""
+
+    def __init__(self, codes: list[str], cap: int) -> None:
+        self.codes, self.cap = codes, cap
+        self.calls: list[Mapping[str, str]] = []
+
+    def __call__(self, params: Mapping[str, str]) -> Answer:
+        self.calls.append(params)
+        asked = params["ts_code"].split(",") if "ts_code" in params else self.codes
+        rows: list[list[object]] = [[code, 1.0] for code in asked if code in self.codes]
+        cut = len(rows) >= self.cap
+        kind = AnswerKind.TRUNCATED if cut else AnswerKind.ROWS if rows else AnswerKind.EMPTY
+        return Answer("daily", params, FIELDS, rows[: self.cap], cut, "sandbox:1", kind)
+
+
+def codes_in(answer: Answer) -> set[object]:
+    return {item[0] for item in answer.items}
+
+
+@given(rows=st.integers(0, 60), cap=st.integers(2, 30), most=st.integers(1, 20))
+def test_every_code_arrives_whatever_the_cap(rows: int, cap: int, most: int) -> None:
+    codes = [f"{n:06d}.SZ" for n in range(rows)]
+    source = CappedSource(codes, cap)
+    answer = whole_answer(
+        replace(DAILY, split=ByCodes(most)), {"trade_date": "20200106"}, codes, source
+    )
+    assert codes_in(answer) == set(codes)
+    assert answer.kind is not AnswerKind.TRUNCATED
+    assert all(len(call.get("ts_code", "").split(",")) <= most for call in source.calls)
+
+
+def test_no_list_is_longer_than_a_hundred_codes() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(950)]
+    source = CappedSource(codes, 900)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes, source)
+    assert codes_in(answer) == set(codes)
+    assert [len(call["ts_code"].split(",")) for call in source.calls[1:]] == [100] * 9 + [50]
+    assert all("offset" not in call and call["trade_date"] == "20200106" for call in source.calls)
+
+
+def test_codes_that_nobody_listed_are_kept_from_the_cut_answer() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(10)]
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes[1:], CappedSource(codes, 8))
+    assert codes[0] in codes_in(answer)
+
+
+def test_what_cannot_be_split_further_stays_truncated_and_says_so() -> None:
+    source = CappedSource(["000001.SZ"], cap=1)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, ["000001.SZ"], source)
+    assert answer.kind is AnswerKind.TRUNCATED
+
+
+def test_half_an_answer_is_none() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(10)]
+    source = CappedSource(codes, 8)
+
+    def ask(params: Mapping[str, str]) -> Answer:
+        if "000007.SZ" in params.get("ts_code", ""):
+            raise TransportFailure("the line broke")
+        return source(params)
+
+    split = replace(DAILY, split=ByCodes(2))
+    with pytest.raises(TransportFailure):
+        whole_answer(split, {"trade_date": "20200106"}, codes, ask)
+
+
+def test_parts_are_aligned_by_field_name() -> None:
+    codes = ["000001.SZ", "000002.SZ"]
+    source = CappedSource(codes, 2)
+
+    def turned(params: Mapping[str, str]) -> Answer:
+        answer = source(params)
+        if "ts_code" not in params:
+            return answer
+        return replace(answer, fields=FIELDS[::-1], items=[item[::-1] for item in answer.items])
+
+    split = replace(DAILY, split=ByCodes(1))
+    answer = whole_answer(split, {"trade_date": "20200106"}, codes, turned)
+    assert codes_in(answer) == set(codes)
+
+    def other(params: Mapping[str, str]) -> Answer:
+        return (
+            replace(turned(params), fields=("ts_code", "open"))
+            if "ts_code" in params
+            else source(params)
+        )
+
+    with pytest.raises(Mismatched):
+        whole_answer(split, {"trade_date": "20200106"}, codes, other)
+
+
+@given(st.dates(dt.date(2000, 1, 1), dt.date(2010, 1, 1)), st.integers(0, 800))
+def test_a_range_is_halved_without_a_gap_or_an_overlap(start: dt.date, days: int) -> None:
+    end = start + dt.timedelta(days=days)
+    parts = ByShorterRange().parts({"start_date": show_date(start), "end_date": show_date(end)}, [])
+    if days == 0:
+        assert parts == []
+        return
+    first, second = parts
+    assert (first["start_date"], second["end_date"]) == (show_date(start), show_date(end))
+    gap = dt.datetime.strptime(second["start_date"], "%Y%m%d") - dt.datetime.strptime(
+        first["end_date"], "%Y%m%d"
+    )
+    assert gap == dt.timedelta(days=1)
+
+
+def test_the_declarations_say_how_each_dataset_is_split() -> None:
+    assert DAILY.split == ByCodes(most=100)
+    assert TRADE_CAL.split == ByShorterRange()
+    assert STOCK_BASIC.split is not None
+    parts = STOCK_BASIC.split.parts({"list_status": "L"}, [])
+    assert [part["exchange"] for part in parts] == ["SSE", "SZSE", "BSE"]
+    assert STOCK_BASIC.split.parts(parts[0], []) == []
