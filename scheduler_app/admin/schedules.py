@@ -191,7 +191,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             try:
                 configs.validate({name: getattr(config, name) for name in SCHEDULE_FIELDS})
             except SchedulerError as error:
-                self.message_user(request, f"{config.job_id} stays off: {error}", messages.ERROR)
+                self.message_user(request, f"Still off: {config.job_id}. {error}", messages.ERROR)
             else:
                 ready.append(config)
         self._switch(request, ready, on=True)
@@ -205,9 +205,9 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
         for config in rows:
             row = JobConfig.objects.filter(pk=config.pk).exclude(enabled=on)
             if row.update(enabled=on, updated_at=now):
-                said = "Enabled." if on else "Disabled."
+                said = "Enabled" if on else "Disabled"
                 self.log_change(request, config, said)
-                self.message_user(request, f"{config.job_id}: {said.lower()}", messages.SUCCESS)
+                self.message_user(request, f"{said} {config.job_id}.", messages.SUCCESS)
                 logger.info("action=admin_enable job_id=%s enabled=%s by=%s", config.job_id, on,
                             request.user)  # fmt: skip
 
@@ -249,7 +249,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
                 config.job_id, Cause.MANUAL, triggered_by=request.user.get_username()
             )
         except SchedulerError as error:
-            self.message_user(request, f"{config.job_id} was not queued: {error}", messages.ERROR)
+            self.message_user(request, f"Not queued: {config.job_id}. {error}", messages.ERROR)
             return
         logger.info(
             "action=admin_run job_id=%s execution=%s by=%s",
@@ -258,10 +258,10 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             request.user,
         )
         link = format_html(
-            '{} is queued as <a href="{}">execution {}</a>.',
-            config.job_id,
+            'Queued: <a href="{}">execution {}</a> of {}.',
             look.execution_address(execution.pk),
             execution.pk,
+            config.job_id,
         )
         self.message_user(request, link, messages.SUCCESS)
 
