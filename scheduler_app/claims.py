@@ -56,6 +56,8 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> Exec
             execution.error_message = f"execution {running} of this job was still running"
         execution.save(force_insert=True)
         _advance(job_id, slot)
+        if running is None:
+            _note_run(job_id, now)
     if running is not None:
         logger.warning("action=skip_overlap job_id=%s slot=%s running=%s", job_id, slot, running)
         return None
@@ -77,6 +79,7 @@ def claim_queued(execution_id: int, job_id: str, process: UUID) -> ExecutionLog 
         execution.process_id = process
         execution.started_at = timezone.now()
         execution.save(update_fields=["status", "process", "started_at"])
+        _note_run(job_id, execution.started_at)
     return execution
 
 
@@ -104,16 +107,13 @@ def record_missed(job_id: str, slots: Iterable[datetime], reason: str) -> None:
     logger.warning("action=missed job_id=%s rows=%s: %s", job_id, len(rows), reason)
 
 
-def note_run(execution: ExecutionLog) -> None:
-    """The schedule's last run, for staff to see."""
-    JobConfig.objects.filter(job_id=execution.job_id).update(last_run_at=execution.started_at)
-
-
 def _lock(job_id: str) -> None:
-    # One claim of a job at a time, in all processes; released with the transaction.
+    # One claim of a job at a time, in all processes; released with the transaction, which the
+    # server ends by itself if this process freezes in the middle of it.
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
+            "SELECT set_config('idle_in_transaction_session_timeout', '5s', true),"
+            " pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
             [job_id],
         )
 
@@ -121,6 +121,10 @@ def _lock(job_id: str) -> None:
 def _running(job_id: str) -> int | None:
     running = ExecutionLog.objects.filter(job_id=job_id, status=Status.RUNNING)
     return running.values_list("pk", flat=True).first()
+
+
+def _note_run(job_id: str, now: datetime) -> None:
+    JobConfig.objects.filter(job_id=job_id).update(last_run_at=now)
 
 
 def _has_slot(config: JobConfig, slot: datetime) -> bool:

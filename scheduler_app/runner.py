@@ -134,7 +134,6 @@ class Runner:
                 self._started.discard(execution.pk)
 
     def _call(self, execution: ExecutionLog, run: Run) -> Mapping[str, object] | None:
-        claims.note_run(execution)
         job = self._jobs.get(execution.job_id)
         run.kwargs = job.validate(execution.job_kwargs)
         return job.function(run, **run.kwargs)

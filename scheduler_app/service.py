@@ -150,6 +150,8 @@ class SchedulerService:
                     self._stopping.wait(TICK_SECONDS)
                 self._wake.wait(TICK_SECONDS)
                 self._wake.clear()
+                # The loop waits by a clock that stands still while the machine sleeps.
+                self.scheduler.wakeup()
         finally:
             connections.close_all()
 

@@ -96,3 +96,18 @@ def test_two_processes_on_one_database_start_each_slot_once(url: str, tmp_path: 
     assert started == len(statuses("quick"))
     slots = ExecutionLog.objects.filter(job_id="quick").values_list("scheduled_for", flat=True)
     assert len(set(slots)) == len(slots)
+
+
+def test_what_was_scheduled_and_stopped_stays_so_after_a_restart(url: str, tmp_path: Path) -> None:
+    JobConfigFactory(job_id="quick", cron_expression="0 18 * * *")
+    stopped = JobConfigFactory(job_id="endless")
+    with SchedulerUnderTest(url, tmp_path / "first") as first:
+        assert first.says("action=ready")
+        JobConfig.objects.filter(pk=stopped.pk).update(enabled=False)
+        assert first.says("action=unload job_id=endless")
+        first.send(signal.SIGTERM)
+        assert first.exit_code() == 0
+    with SchedulerUnderTest(url, tmp_path / "second") as second:
+        assert second.says("action=ready")
+        assert eventually(lambda: [run["job_id"] for run in scheduler_status().next_runs])
+    assert [run["job_id"] for run in scheduler_status().next_runs] == ["quick"]

@@ -36,10 +36,12 @@ def test_a_claim_is_a_running_execution(process: SchedulerProcess) -> None:
     assert (execution.job_kwargs, execution.process_id) == ({"a": 1}, process.pk)
 
 
-def test_a_claim_moves_the_last_slot(process: SchedulerProcess) -> None:
+def test_a_claim_moves_the_last_slot_and_the_last_run(process: SchedulerProcess) -> None:
     JobConfigFactory(job_id="one")
-    claim(process)
-    assert JobConfig.objects.get(job_id="one").last_slot == SLOT
+    execution = claim(process)
+    assert execution is not None
+    config = JobConfig.objects.get(job_id="one")
+    assert (config.last_slot, config.last_run_at) == (SLOT, execution.started_at)
 
 
 def test_an_older_claim_does_not_move_the_last_slot_back(process: SchedulerProcess) -> None:
@@ -76,6 +78,8 @@ def test_a_slot_is_skipped_while_the_job_still_runs(process: SchedulerProcess) -
     assert skipped.status == Status.SKIPPED_OVERLAP
     assert skipped.error_message == f"execution {running.pk} of this job was still running"
     assert skipped.started_at == skipped.finished_at
+    config = JobConfig.objects.get(job_id="one")
+    assert (config.last_slot, config.last_run_at) == (SLOT, None)
 
 
 @pytest.mark.parametrize(
