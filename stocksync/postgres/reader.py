@@ -28,7 +28,7 @@ def allow_reader(
     if not reader_exists(connection):
         connection.execute(sql.SQL("CREATE ROLE {reader} LOGIN").format(**names))
     for statement in (
-        "ALTER ROLE {reader} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {secret}",
+        "ALTER ROLE {reader} LOGIN PASSWORD {secret}",
         "ALTER ROLE {reader} SET default_transaction_read_only = on",
         "ALTER ROLE {reader} IN DATABASE {database} SET search_path = {schema}",
         "GRANT CONNECT ON DATABASE {database} TO {reader}",

@@ -1,0 +1,195 @@
+"""`make run` from its start to its end, with real processes and real signals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stocksync.environment import BASE_DIR
+from tests.acceptance.running_product import NOTHING_LISTENS, RunningProduct, free_port
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.acceptance
+
+Start = Callable[..., RunningProduct]
+# A source that nobody is saves the time of a first sync.
+NO_SOURCE = {"TUSHARE_TOKEN": "none", "TUSHARE_BASE_URL": NOTHING_LISTENS}
+
+
+def make_var() -> Iterator[Path]:
+    top = Path(tempfile.mkdtemp(prefix="stocksync run-"))
+    top.chmod(0o711)
+    yield top / "var"
+    shutil.rmtree(top)
+
+
+def end(product: RunningProduct) -> None:
+    """Whatever a test left behind goes."""
+    product.kill_everything(except_for=("postgres",))
+    assert eventually(lambda: not product.processes(), 15), product.processes()
+
+
+# One product for those who only look at it, started once ...
+lasting_var = pytest.fixture(scope="module", name="lasting_var")(make_var)
+# ... and one folder for those who stop it, which is migrated once.
+var = pytest.fixture(scope="module", name="var")(make_var)
+
+
+@pytest.fixture(scope="module")
+def product(lasting_var: Path) -> Iterator[RunningProduct]:
+    running = RunningProduct(lasting_var, **NO_SOURCE)
+    yield running.wait_until_up()
+    end(running)
+
+
+@pytest.fixture
+def start(var: Path) -> Iterator[Start]:
+    products: list[RunningProduct] = []
+
+    def begin(**variables: str) -> RunningProduct:
+        products.append(RunningProduct(var, **NO_SOURCE | variables))
+        return products[-1]
+
+    yield begin
+    for each in products:
+        end(each)
+
+
+def run(*, cwd: Path = BASE_DIR, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The runner, where it is expected to end by itself at once."""
+    return subprocess.run(
+        [sys.executable, "-m", "stocksync.run"],
+        cwd=cwd,
+        env=os.environ | {"DATABASE_URL": ""} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def refusal(answer: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence that it ended with."""
+    lines = answer.stderr.strip().splitlines()
+    assert answer.returncode != 0
+    assert len(lines) == 1, answer.stderr
+    return lines[0]
+
+
+def test_it_says_where_to_log_in(product: RunningProduct) -> None:
+    assert f"http://127.0.0.1:{product.port}/admin/" in product.line_with("Admin:")
+    assert product.line_with("User:").endswith("admin")
+    assert str(product.var / "admin-password") in product.line_with("Password:")
+
+
+def test_it_keeps_the_password_to_its_file(product: RunningProduct) -> None:
+    assert (product.var / "admin-password").stat().st_mode & 0o777 == 0o600
+    assert product.admin_password().strip() not in product.said()
+
+
+def test_it_runs_once_per_folder(product: RunningProduct) -> None:
+    sentence = refusal(run(STOCKSYNC_VAR=str(product.var), PORT=str(free_port())))
+    assert f"already runs here, as process {product.process.pid}" in sentence
+    assert product.get("/healthz")[0] == 200
+
+
+def test_it_brings_a_killed_scheduler_back_while_the_web_stays(product: RunningProduct) -> None:
+    scheduler, web = product.process_of("runscheduler"), product.process_of("gunicorn")
+    scheduler.kill()
+    assert eventually(
+        lambda: [p for p in product.processes() if "runscheduler" in p.cmdline()], 5
+    ), product.said()
+    assert web.is_running()
+    assert eventually(lambda: product.get("/healthz")[0] == 200, 20)
+
+
+def test_it_brings_a_killed_postgres_back(product: RunningProduct) -> None:
+    killed = product.cluster.postmaster()
+    assert killed is not None
+    begin = time.monotonic()
+    os.kill(killed, signal.SIGKILL)
+    assert eventually(lambda: product.cluster.postmaster() not in {None, killed}, 10)
+    assert eventually(lambda: product.get("/healthz")[0] == 200, 10), product.said()
+    assert time.monotonic() - begin < 10
+
+
+def test_it_stops_at_a_signal_during_the_start(start: Start) -> None:
+    product = start()
+    assert eventually(product.cluster.postmaster, 30)
+    assert product.stop(signal.SIGTERM) == 0
+    assert product.processes() == []
+
+
+def test_it_stops_in_order_at_ctrl_c(start: Start) -> None:
+    product = start(TUSHARE_TOKEN="", TUSHARE_BASE_URL="").wait_until_up()
+    address = product.var / "run" / "sandbox-address"
+    assert eventually(address.exists, 30), product.said()
+    assert product.stop(signal.SIGINT, group=True) == 0
+    assert product.processes() == []
+    assert not address.exists()
+    said = product.said()
+    assert said.index("stopped: web") < said.index("stopped: scheduler")
+    assert said.index("stopped: scheduler") < said.index("stopped: sandbox")
+
+
+def test_it_starts_again_quickly_with_the_same_account_after_a_hangup(start: Start) -> None:
+    first = start().wait_until_up()
+    password = first.admin_password()
+    assert first.stop(signal.SIGHUP) == 0
+    assert first.processes() == []
+    begin = time.monotonic()
+    second = start().wait_until_up()
+    assert time.monotonic() - begin < 20
+    assert second.admin_password() == password
+
+
+def test_it_leaves_nothing_after_sigkill_of_everything(start: Start) -> None:
+    product = start().wait_until_up()
+    product.kill_everything(except_for=("postgres",))
+    assert eventually(lambda: not product.processes(), 10), product.processes()
+
+
+def test_it_leaves_nothing_after_sigkill_of_the_runner_alone(start: Start) -> None:
+    product = start().wait_until_up()
+    product.stop(signal.SIGKILL)
+    assert eventually(lambda: not product.processes(), 10), product.processes()
+
+
+def test_it_names_a_taken_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        sentence = refusal(run(STOCKSYNC_VAR=str(tmp_path / "var"), PORT=port))
+    assert f"Port {port} on 127.0.0.1 is taken" in sentence
+    assert "PORT=" in sentence
+    assert not (tmp_path / "var" / "postgres").exists()
+
+
+def test_it_names_a_folder_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "var").write_text("a file in the way")
+    sentence = refusal(run(STOCKSYNC_VAR=str(tmp_path / "var"), SECRET_KEY="given"))
+    assert f"{tmp_path / 'var'}" in sentence
+    assert "cannot be written" in sentence
+
+
+def test_it_names_a_malformed_setting(tmp_path: Path) -> None:
+    sentence = refusal(run(STOCKSYNC_VAR=str(tmp_path / "var"), SYNC_START_DATE="soon"))
+    assert "SYNC_START_DATE is 'soon'" in sentence
+
+
+def test_it_names_an_unreachable_database(tmp_path: Path) -> None:
+    url = f"postgresql://someone:geheim@127.0.0.1:{free_port()}/none"
+    answer = run(STOCKSYNC_VAR=str(tmp_path / "var"), PORT=str(free_port()), DATABASE_URL=url)
+    assert answer.returncode != 0
+    assert "the database that DATABASE_URL names cannot be used" in answer.stdout
+    assert "Traceback" not in answer.stdout + answer.stderr
+    assert "geheim" not in answer.stdout + answer.stderr

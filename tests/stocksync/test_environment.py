@@ -1,0 +1,84 @@
+"""The settings of the environment: defaults, and a sentence for every malformed value."""
+
+from __future__ import annotations
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stocksync.environment import EnvironmentProblem, read_environment
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STOCKSYNC_VAR", str(tmp_path / "var"))
+    return tmp_path / "var"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("DEBUG", "perhaps"),
+        ("DATABASE_URL", "mysql://root@localhost/db"),
+        ("TUSHARE_BASE_URL", "api.tushare.pro"),
+        ("TUSHARE_BASE_URL", "http://api.tushare.pro"),
+        ("TUSHARE_RATE_LIMIT_MAX_CALLS", "0"),
+        ("TUSHARE_RATE_LIMIT_WINDOW_SECONDS", "-1"),
+        ("SYNC_TASK_STALE_TIMEOUT_MINUTES", "ten"),
+        ("SYNC_DAILY_HISTORY_BATCH_SIZE", "0"),
+        ("SYNC_FINANCE_HISTORY_BATCH_SIZE", "1.5"),
+        ("SYNC_START_DATE", "2010-01-01"),
+        ("SYNC_START_DATE", "20101301"),
+        ("SYNC_FINANCE_HISTORY_START_DATE", "2020"),
+        ("SYNC_INCREMENTAL_MISSING_LIMIT", "0"),
+        ("SYNC_FAILURE_MAX_RETRIES", "-1"),
+    ],
+)
+def test_it_names_a_malformed_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(EnvironmentProblem, match=name):
+        read_environment()
+
+
+def test_it_never_repeats_the_password_of_a_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:geheim@localhost/db")
+    with pytest.raises(EnvironmentProblem) as caught:
+        read_environment()
+    assert "geheim" not in str(caught.value)
+
+
+def test_it_accepts_plain_http_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUSHARE_BASE_URL", "http://mirror.example/dataapi/")
+    monkeypatch.setenv("TUSHARE_ALLOW_HTTP", "1")
+    assert read_environment().tushare_base_url == "http://mirror.example/dataapi"
+
+
+def test_it_reads_dates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_START_DATE", "20150601")
+    assert read_environment().start_date == dt.date(2015, 6, 1)
+
+
+def test_it_makes_one_secret_key_for_all_who_ask_at_once(
+    monkeypatch: pytest.MonkeyPatch, own_folder: Path
+) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda _: read_environment().secret_key, range(16)))
+    assert set(keys) == {(own_folder / "secret-key").read_text().strip()}
+    assert len(keys[0]) >= 50
+
+
+def test_it_keeps_the_secret_key_from_others(own_folder: Path) -> None:
+    read_environment()
+    assert (own_folder / "secret-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_names_a_folder_it_cannot_write(own_folder: Path) -> None:
+    own_folder.write_text("a file in the way")
+    with pytest.raises(EnvironmentProblem, match=str(own_folder)):
+        read_environment()
