@@ -11,7 +11,6 @@ from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.test import Client
 
-
 from scheduler_app.models import ScheduleRevision, SchedulerProcess
 from scheduler_app.registry import registry
 from scheduler_app.run import Run
