@@ -4,7 +4,6 @@ import datetime as dt
 import itertools
 import logging
 import math
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -356,18 +355,3 @@ def test_it_denies_what_it_does_not_make(generated: GeneratedMarket, ask: Ask) -
 
     assert answer["code"] == 40203
     assert "没有接口(adj_factor)访问权限" in answer["msg"]
-
-
-def test_it_is_quick(generated: GeneratedMarket) -> None:
-    bars_of(generated, "20250105")
-    started = time.monotonic()
-    market = GeneratedMarket(5, lambda: NOW)
-    market.rows("daily", {"trade_date": "20250613"})
-    first = time.monotonic() - started
-    dates = ["20250612", "20250611", "20250610", "20250609"]
-    started = time.monotonic()
-    for date in dates:
-        market.rows("daily", {"trade_date": date})
-
-    assert first < 2
-    assert (time.monotonic() - started) / len(dates) < 0.05
