@@ -42,6 +42,9 @@ class Environment:
     tushare_allow_http: bool
     rate_limit_max_calls: int | None
     rate_limit_window_seconds: float
+    quota_share: float
+    learned_limit_days: int
+    call_journal_days: int
     stale_timeout_minutes: int
     daily_history_batch_size: int
     finance_history_batch_size: int
@@ -79,6 +82,13 @@ def read_environment() -> Environment:
                 60.0,
                 validate=validate.Range(min=0, min_inclusive=False),
             ),
+            quota_share=env.float(
+                "TUSHARE_QUOTA_SHARE",
+                1.0,
+                validate=validate.Range(min=0, max=1, min_inclusive=False),
+            ),
+            learned_limit_days=env.int("TUSHARE_LEARNED_LIMIT_DAYS", 7, validate=positive),
+            call_journal_days=env.int("TUSHARE_CALL_JOURNAL_DAYS", 30, validate=positive),
             stale_timeout_minutes=env.int("SYNC_TASK_STALE_TIMEOUT_MINUTES", 10, validate=positive),
             daily_history_batch_size=env.int(
                 "SYNC_DAILY_HISTORY_BATCH_SIZE", 50, validate=positive

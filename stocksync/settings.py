@@ -154,6 +154,9 @@ TUSHARE_BASE_URL = environment.tushare_base_url or (
 )
 TUSHARE_RATE_LIMIT_MAX_CALLS = environment.rate_limit_max_calls
 TUSHARE_RATE_LIMIT_WINDOW_SECONDS = environment.rate_limit_window_seconds
+TUSHARE_QUOTA_SHARE = environment.quota_share
+TUSHARE_LEARNED_LIMIT_DAYS = environment.learned_limit_days
+TUSHARE_CALL_JOURNAL_DAYS = environment.call_journal_days
 SANDBOX_ADDRESS_FILE = VAR_DIR / "run" / "sandbox-address"
 
 SYNC_TASK_STALE_TIMEOUT_MINUTES = environment.stale_timeout_minutes

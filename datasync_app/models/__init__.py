@@ -1,6 +1,14 @@
 """The tables of market data and of what is known about them."""
 
 from datasync_app.models.market import Daily, StockBasic, TradeCal
+from datasync_app.models.quota import (
+    CallDay,
+    CallOutcome,
+    CallSlot,
+    EndpointAccess,
+    TushareAccount,
+    TushareCall,
+)
 from datasync_app.models.sync import (
     GOOD_STATES,
     CellState,
@@ -14,9 +22,13 @@ from datasync_app.models.sync import (
 
 __all__ = [
     "GOOD_STATES",
+    "CallDay",
+    "CallOutcome",
+    "CallSlot",
     "CellState",
     "Daily",
     "DatasetState",
+    "EndpointAccess",
     "SourceIdentity",
     "StockBasic",
     "SyncFailureRecord",
@@ -24,4 +36,6 @@ __all__ = [
     "SyncTask",
     "TaskStatus",
     "TradeCal",
+    "TushareAccount",
+    "TushareCall",
 ]

@@ -1,0 +1,181 @@
+"""What is known of an account at Tushare, and what was called: limits, denials, slots, journal.
+
+Tokens are never stored; an account is named by the fingerprint of its token. `db_default` is used
+throughout, because the limiter writes these tables on a connection of its own, in plain SQL.
+"""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+LARGEST_LIMIT = 100_000
+LIMIT_RULE = _("The limit must be a whole number of calls per minute from 1 to 100,000, or empty.")
+
+
+class EndpointAccess(models.Model):
+    """One endpoint as one account may call it. Limits are calls per minute.
+
+    `stated_limit` is what a refusal said, `learned_limit` what is kept to since; `set_limit` is
+    set by staff and wins over both. Nothing is let go before `held_until`. The calls of an hour or
+    a day are used up until `spent_until`.
+    """
+
+    token_fingerprint = models.CharField(max_length=12)
+    api_name = models.CharField(max_length=64)
+    stated_limit = models.PositiveIntegerField(null=True)
+    learned_limit = models.PositiveIntegerField(null=True)
+    learned_at = models.DateTimeField(null=True)
+    raised_at = models.DateTimeField(null=True)
+    set_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[
+            MinValueValidator(1, message=LIMIT_RULE),
+            MaxValueValidator(LARGEST_LIMIT, message=LIMIT_RULE),
+        ],
+        help_text=_(
+            "Calls per minute. Wins over what was learned; empty: what was learned counts."
+        ),
+    )
+    held_until = models.DateTimeField(null=True)
+    spent_until = models.DateTimeField(null=True)
+    spent_limit = models.PositiveIntegerField(null=True)
+    spent_unit = models.CharField(max_length=10, default="", db_default="")
+    spent_code = models.IntegerField(null=True)
+    spent_text = models.TextField(default="", db_default="")
+    denied_kind = models.CharField(max_length=20, default="", db_default="")
+    denied_at = models.DateTimeField(null=True)
+    denied_code = models.IntegerField(null=True)
+    denied_text = models.TextField(default="", db_default="")
+    answered_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "tushare_endpoint_access"
+        ordering = ["token_fingerprint", "api_name"]
+        verbose_name = _("endpoint access")
+        verbose_name_plural = _("endpoint access")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["token_fingerprint", "api_name"], name="access_one_row_per_endpoint"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_name} by {self.token_fingerprint}"
+
+
+class TushareAccount(models.Model):
+    """What the `user` call told of an account, and when it was last made."""
+
+    token_fingerprint = models.CharField(max_length=12, primary_key=True)
+    points = models.PositiveIntegerField(null=True)
+    expires = models.DateField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "tushare_account"
+        verbose_name = _("Tushare account")
+        verbose_name_plural = _("Tushare accounts")
+
+    def __str__(self) -> str:
+        return self.token_fingerprint
+
+
+class CallSlot(models.Model):
+    """A call that counts against its endpoint's limit until `frees_at`, for all processes."""
+
+    token_fingerprint = models.CharField(max_length=12)
+    api_name = models.CharField(max_length=64)
+    frees_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "tushare_slot"
+        indexes = [
+            models.Index(
+                fields=["token_fingerprint", "api_name", "frees_at"], name="slot_by_endpoint"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_name} until {self.frees_at}"
+
+
+class CallOutcome(models.TextChoices):
+    ROWS = "rows", _("rows")
+    EMPTY = "empty", _("empty")
+    TRUNCATED = "truncated", _("truncated")
+    RATE_LIMITED = "rate_limited", _("rate limited")
+    DENIED = "denied", _("denied")
+    BAD_REQUEST = "bad_request", _("bad request")
+    MISMATCHED = "mismatched", _("mismatched")
+    TRANSPORT = "transport", _("transport")
+
+
+class TushareCall(models.Model):
+    """The journal: one call that was let go, and what became of it. `quota` was its limit then."""
+
+    at = models.DateTimeField()
+    token_fingerprint = models.CharField(max_length=12)
+    api_name = models.CharField(max_length=64)
+    params = models.JSONField(default=dict)
+    duration_ms = models.PositiveIntegerField()
+    waited_ms = models.PositiveIntegerField()
+    quota = models.PositiveIntegerField()
+    rows = models.PositiveIntegerField(null=True)
+    outcome = models.CharField(max_length=20, choices=CallOutcome.choices)
+    code = models.IntegerField(null=True)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "tushare_call"
+        ordering = ["-at"]
+        verbose_name = _("call")
+        verbose_name_plural = _("call journal")
+        indexes = [
+            models.Index(fields=["at"], name="call_by_time"),
+            models.Index(fields=["api_name", "at"], name="call_by_endpoint"),
+            models.Index(
+                fields=["-at"],
+                name="call_not_answered",
+                condition=~Q(outcome__in=["rows", "empty", "truncated"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_name} {self.at:%Y-%m-%d %H:%M:%S}: {self.outcome}"
+
+
+class CallDay(models.Model):
+    """A view of the journal: one endpoint on one day in Shanghai, as one account called it.
+
+    `quota_used` is the busiest minute's calls as a share of the limit that held.
+    """
+
+    id = models.CharField(max_length=100, primary_key=True)
+    day = models.DateField()
+    token_fingerprint = models.CharField(max_length=12)
+    api_name = models.CharField(max_length=64)
+    calls = models.PositiveIntegerField()
+    rows = models.PositiveBigIntegerField()
+    p50_ms = models.FloatField()
+    p95_ms = models.FloatField()
+    waited_ms = models.PositiveBigIntegerField()
+    refusals = models.PositiveIntegerField()
+    failures = models.PositiveIntegerField()
+    quota_used = models.FloatField()
+
+    class Meta:
+        managed = False
+        db_table = "tushare_call_day"
+        ordering = ["-day", "api_name"]
+        verbose_name = _("calls of a day")
+        verbose_name_plural = _("calls by day")
+
+    def __str__(self) -> str:
+        return f"{self.api_name} {self.day}"
