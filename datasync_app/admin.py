@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from datasync_app.models import SyncFailureRecord, SyncLedger, SyncTask
 
@@ -46,14 +47,18 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
         "dataset",
         "cell",
         "state",
-        "expected_rows",
         "received_rows",
-        "fetched_at",
-        "next_attempt_at",
+        "absent",
         "last_error",
+        "next_attempt_at",
+        "fetched_at",
     ]
     list_filter = ["dataset", "state"]
     search_fields = ["cell"]
+
+    @admin.display(description=_("absent with a reason"))
+    def absent(self, entry: SyncLedger) -> int:
+        return len(entry.missing)
 
 
 @admin.register(SyncFailureRecord)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
 
 from datasync_app.datasets.base import Cell
@@ -51,7 +52,7 @@ def open_session(
         NoSource: there is neither a token nor a running sandbox.
     """
     client = client or client_from_settings()
-    refuse_foreign(client.base_url)
+    refuse_foreign(client.base_url, has_token=bool(settings.TUSHARE_TOKEN))
     task = tasks.start_task(
         job_type,
         now=now(),

@@ -99,7 +99,7 @@ def _source() -> Finding:
     held = f"the data belong to {owner}" if owner else "no data yet"
     try:
         _token, base_url = source_from_settings()
-        refuse_foreign(base_url)
+        refuse_foreign(base_url, has_token=bool(settings.TUSHARE_TOKEN))
     except DatasyncError as error:
         return Finding("source", False, str(error))
     token = "with a token" if settings.TUSHARE_TOKEN else "without a token (sandbox)"

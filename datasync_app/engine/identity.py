@@ -49,17 +49,22 @@ def claim_identity(source: str) -> None:
         raise SourceMismatch(mismatch_sentence(owner, source))
 
 
-def refuse_foreign(base_url: str) -> None:
-    """Refuse before any call where the address alone tells that the source cannot be the owner's.
+def refuse_foreign(base_url: str, *, has_token: bool) -> None:
+    """Refuse before any call where the settings alone tell that the source is not the owner's.
 
-    Off loopback nobody answers but Tushare; on loopback only the answers tell.
+    Off loopback nobody answers but Tushare, and without a token nobody but a sandbox; in all other
+    cases only the answers tell.
 
     Raises:
         SourceMismatch: as `claim_identity`.
     """
     owner = stored_identity()
-    if owner is not None and owner != REAL_SOURCE and not is_loopback(base_url):
+    if owner is None:
+        return
+    if is_generated(owner) and not is_loopback(base_url):
         raise SourceMismatch(mismatch_sentence(owner, REAL_SOURCE))
+    if not is_generated(owner) and not has_token:
+        raise SourceMismatch(mismatch_sentence(owner, f"the sandbox at {base_url}"))
 
 
 def mismatch_sentence(owner: str, source: str) -> str:

@@ -13,7 +13,15 @@ from datasync_app.dates import market_day, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.plan import FIRST_DAYS
 from datasync_app.errors import SyncIncomplete, TaskAlreadyRunning
-from datasync_app.models import CellState, Daily, StockBasic, SyncLedger, SyncTask, TaskStatus
+from datasync_app.models import (
+    CellState,
+    Daily,
+    SourceIdentity,
+    StockBasic,
+    SyncLedger,
+    SyncTask,
+    TaskStatus,
+)
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.registry import registry
@@ -159,6 +167,16 @@ def test_without_a_source_the_run_says_what_to_set(settings: Settings) -> None:
     settings.TUSHARE_TOKEN = settings.TUSHARE_BASE_URL = ""
     execution = run("sync_stock_basic")
     assert "set TUSHARE_TOKEN, or start `manage.py sandbox`" in execution.error_message
+
+
+def test_a_sandbox_on_the_data_of_tushare_is_refused_before_any_call(source: Sandbox) -> None:
+    SourceIdentity.objects.create(identity="tushare")
+    execution = run("sync_daily_by_date")
+    assert "holds data of Tushare, and the answers now come from the sandbox" in (
+        execution.error_message
+    )
+    assert not source.requests
+    assert not SyncLedger.objects.exists() and not SyncTask.objects.exists()
 
 
 def test_a_token_on_generated_data_is_refused_before_any_call(
