@@ -10,7 +10,9 @@ from datasync_app.models import SourceIdentity
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/datasync_app/syncledger/", "/admin/auth/user/"])
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/datasync_app/syncledger/", "/admin/auth/user/"]
+)
 def test_every_page_names_a_generated_source(admin_client: Client, path: str) -> None:
     SourceIdentity.objects.create(identity="sandbox:42")
     page = admin_client.get(path).content.decode()
