@@ -6,15 +6,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 VENV := .venv/bin
 INSTALL := $(PYTHON) stocksync/up/install.py
-PYTEST_ARGS ?= -n auto
+PYTEST_ARGS ?= -n logical
 
 .NOTPARALLEL:
-.PHONY: help run install install-dev test lint clean
+.PHONY: help run install install-dev test lint screenshots clean
 
 help:
 	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
 	@echo 'make test    the whole test suite, on a private PostgreSQL'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
+	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'
 	@echo 'make clean   remove .venv and var/, the database included, after asking'
 
 run: install
@@ -36,6 +37,9 @@ lint: install-dev
 	$(VENV)/lint-imports
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	$(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+screenshots: install-dev
+	@$(VENV)/python -m tests.browser.screenshots
 
 clean:
 	@$(PYTHON) stocksync/up/clean.py
