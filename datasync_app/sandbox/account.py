@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from datasync_app.sandbox.protocol import ENDPOINTS, no_permission, rate_exceeded
 
-UNIT_SECONDS = {"分钟": 60.0, "小时": 3600.0, "天": 86400.0}
+UNITS = {"minute": "分钟", "hour": "小时", "day": "天"}
+_MINUTES = {"分钟": 1, "小时": 60, "天": 1440}
 _FIRST_TIER = frozenset({"daily", "user"})
 
 
@@ -48,14 +49,14 @@ class CallWindows:
     """Counts arrivals per (token, endpoint) in a sliding window; a refused call counts too.
 
     Because refusals count, only the last `calls` arrivals matter: a call is refused while the
-    oldest of them is still inside the window. Tokens are kept as salted digests only.
+    oldest of them is still inside the window. Tokens are kept as salted digests only. A minute may
+    last less than 60 seconds; hours and days scale with it.
     """
 
     monotonic: Callable[[], float]
+    minute_seconds: float = 60.0
     _salt: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
-    _arrivals: dict[tuple[bytes, str, Quota], deque[float]] = field(
-        default_factory=dict, repr=False
-    )
+    _arrivals: dict[tuple[bytes, str], deque[float]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count(self, token: str, api_name: str, quota: Quota) -> None:
@@ -66,11 +67,14 @@ class CallWindows:
         """
         if not quota.calls:
             return
-        key = (hashlib.blake2b(token.encode(), key=self._salt).digest(), api_name, quota)
+        key = (hashlib.blake2b(token.encode(), key=self._salt).digest(), api_name)
+        window = _MINUTES[quota.unit] * self.minute_seconds
         with self._lock:
             now = self.monotonic()
-            arrivals = self._arrivals.setdefault(key, deque(maxlen=quota.calls))
-            full = len(arrivals) == quota.calls and now - arrivals[0] < UNIT_SECONDS[quota.unit]
+            arrivals = self._arrivals.get(key, deque())
+            if arrivals.maxlen != quota.calls:  # the first call, or another quota from now on
+                arrivals = self._arrivals[key] = deque(arrivals, maxlen=quota.calls)
+            full = len(arrivals) == quota.calls and now - arrivals[0] < window
             arrivals.append(now)
         if full:
             raise rate_exceeded(api_name, quota.calls, quota.unit)

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
+import os
 import socket
 import socketserver
+import struct
 import sys
 import threading
+import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from datasync_app.sandbox.faults import Reply
+from datasync_app.sandbox.reply import Delivery, Reply
 
 logger = logging.getLogger(__name__)
 
 Answer = Callable[[str, bytes], Reply]
+Status = Callable[[], Mapping[str, object]]
 _BODY_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a stalled or dripping answer lasts, and the pause between two bytes of a drip."""
+
+    stall_seconds: float = 60.0
+    drip_seconds: float = 0.5
 
 
 class Connections(ThreadingHTTPServer):
@@ -29,8 +41,17 @@ class Connections(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answer: Answer, identity: str | None) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answer: Answer,
+        status: Status,
+        identity: str | None,
+        patience: Patience,
+    ) -> None:
         self.answer = answer
+        self.status = status
+        self.patience = patience
         # A folder's name may hold what a header may not.
         self.identity = identity and urllib.parse.quote(identity, safe=":")
         self._open: set[socket.socket] = set()
@@ -109,19 +130,67 @@ class _Handler(BaseHTTPRequestHandler):
             reply = Reply(status=HTTPStatus.INTERNAL_SERVER_ERROR, content_type="text/plain")
         self._write(reply)
 
+    def do_GET(self) -> None:
+        """GET /status counts the calls; there is nothing else to be had without POST."""
+        known = self.path == "/status"
+        self._write(
+            Reply(document=self.server.status())
+            if known
+            else Reply(status=HTTPStatus.NOT_FOUND, content_type="text/plain")
+        )
+
     def _write(self, reply: Reply) -> None:
-        body = reply.body
-        if reply.document is not None:
-            text = json.dumps(reply.document, ensure_ascii=False, separators=(",", ":"))
-            body = text.encode()
+        body = reply.encoded()
+        if reply.delivery is Delivery.STALL:
+            self.close_connection = True
+            self._client_leaves_within(self.server.patience.stall_seconds)
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(body)))
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         if self.server.identity is not None:
             self.send_header("X-StockSync-Source", self.server.identity)
         self.end_headers()
-        self.wfile.write(body)
+        if reply.delivery is Delivery.DRIP:
+            self._drip(body)
+        elif reply.delivery is Delivery.RESET:
+            self._reset_after(body[: len(body) // 2])
+        else:
+            self.wfile.write(body)
+            self.wfile.flush()
+
+    def _drip(self, body: bytes) -> None:
+        """A byte now and then, never the last one; then the connection is closed."""
+        self.close_connection = True
+        patience = self.server.patience
+        end = time.monotonic() + patience.stall_seconds
+        for number in body[:-1]:
+            self.wfile.write(bytes([number]))
+            self.wfile.flush()
+            if time.monotonic() >= end or self._client_leaves_within(patience.drip_seconds):
+                return
+        self._client_leaves_within(end - time.monotonic())
+
+    def _reset_after(self, part: bytes) -> None:
+        self.close_connection = True
+        self.wfile.write(part)
         self.wfile.flush()
+        # Closed without lingering, and by descriptor, because rfile and wfile share it: a reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
+
+    def _client_leaves_within(self, seconds: float) -> bool:
+        """Wait that long, unless the client hangs up before, or the sandbox stops."""
+        self.connection.settimeout(max(seconds, 0.001))
+        try:
+            self.connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return False
+        finally:
+            self.connection.settimeout(None)
+        return True
 
     def log_message(self, format: str, *args: object) -> None:
         """Silent: `Sandbox.answer` logs what was asked, and it knows what must not be logged."""

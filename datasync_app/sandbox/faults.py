@@ -1,51 +1,79 @@
-"""Faults that can be switched on: a table of names, each with how it spoils a good answer."""
+"""Faults that can be switched on: a table of names, each with how it spoils a good answer.
+
+Each says what a careful client makes of it (`ends_in`). Three still end in rows, or in none, because
+nothing in the answer tells: `charset` and `charset_wrong` do no harm to a client that knows the body
+is UTF-8, while `partial` and `empty` are seen only by whoever knows which rows must be there.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from datasync_app.sandbox.protocol import Refusal, SandboxProblem, no_permission, rate_exceeded
+from datasync_app.sandbox.protocol import (
+    Refusal,
+    bad_token,
+    no_permission,
+    no_permission_formerly,
+    rate_exceeded,
+    rate_exceeded_formerly,
+    server_error,
+    too_many_addresses,
+)
+from datasync_app.sandbox.reply import Delivery, Reply
+from datasync_app.sandbox.spoiled_rows import (
+    at_cap,
+    empty,
+    has_more,
+    missing_field,
+    other_date,
+    partial,
+)
 
-JSON = "application/json; charset=utf-8"
+Spoil = Callable[[str, Reply, float], Reply]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What goes back: an HTTP status and a body, still a document until it is written."""
+class Outcome(enum.StrEnum):
+    """What a careful client makes of a spoiled answer."""
 
-    document: Mapping[str, object] | None = None
-    status: int = 200
-    content_type: str = JSON
-    body: bytes = b""
+    ROWS = "rows"
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    RATE_LIMITED = "rate limited"
+    DENIED = "denied"
+    MISMATCHED = "mismatched"
+    TRANSPORT = "transport"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`spoil` gets the endpoint and the reply that would have been sent."""
+    """`spoil` gets the endpoint, the reply that would have been sent, and a number in [0, 1).
+
+    It returns the very same reply where the fault does not apply, as `empty` to a refusal.
+    """
 
     name: str
     summary: str
-    spoil: Callable[[str, Reply], Reply]
+    ends_in: Outcome
+    spoil: Spoil
 
 
 _PAGE = "<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
 
 
-def _page(status: int, title: str) -> Callable[[str, Reply], Reply]:
+def _page(status: int, title: str, **headers: str) -> Spoil:
     body = _PAGE.format(title=title).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    def spoil(api_name: str, reply: Reply) -> Reply:
-        return Reply(status=status, content_type="text/html", body=body)
+    def spoil(api_name: str, reply: Reply, draw: float) -> Reply:
+        return Reply(status=status, content_type="text/html", body=body, headers=named)
 
     return spoil
 
 
-def _refusing(refuse: Callable[[str], Refusal]) -> Callable[[str, Reply], Reply]:
-    def spoil(api_name: str, reply: Reply) -> Reply:
+def _refused(refuse: Callable[[str], Refusal]) -> Spoil:
+    def spoil(api_name: str, reply: Reply, draw: float) -> Reply:
         refusal = refuse(api_name)
         document = {
             **(reply.document or {}),
@@ -58,94 +86,134 @@ def _refusing(refuse: Callable[[str], Refusal]) -> Callable[[str, Reply], Reply]
     return spoil
 
 
-def _empty(api_name: str, reply: Reply) -> Reply:
-    document = reply.document or {}
-    data = document.get("data")
-    if not isinstance(data, dict):
-        return reply
-    return replace(reply, document={**document, "data": {**data, "items": [], "has_more": False}})
+def _rate(calls: int, unit: str) -> Spoil:
+    return _refused(lambda api_name: rate_exceeded(api_name, calls, unit))
 
 
+def _rate_formerly(calls: int, unit: str) -> Spoil:
+    return _refused(lambda api_name: rate_exceeded_formerly(calls, unit))
+
+
+def _delivered(delivery: Delivery) -> Spoil:
+    return lambda api_name, reply, draw: replace(reply, delivery=delivery)
+
+
+def _labelled(content_type: str) -> Spoil:
+    return lambda api_name, reply, draw: replace(reply, content_type=content_type)
+
+
+def _gbk(api_name: str, reply: Reply, draw: float) -> Reply:
+    # Codes and prices are the same bytes in both encodings; the greeting never is.
+    greeting = reply if reply.data is None else _with(reply, msg="查询成功")
+    body = greeting.encoded().decode().encode("gbk", errors="replace")
+    return replace(reply, document=None, body=body)
+
+
+def _null_data(api_name: str, reply: Reply, draw: float) -> Reply:
+    return reply if reply.data is None else _with(reply, data=None)
+
+
+def _broken_json(api_name: str, reply: Reply, draw: float) -> Reply:
+    body = reply.encoded()
+    return replace(reply, document=None, body=body[: 1 + int(draw * (len(body) - 1))])
+
+
+def _with(reply: Reply, **members: object) -> Reply:
+    return replace(reply, document={**(reply.document or {}), **members})
+
+
+_O = Outcome
 FAULTS: Mapping[str, Fault] = {
     fault.name: fault
     for fault in (
-        Fault("http_502", "a gateway's page with status 502", _page(502, "502 Bad Gateway")),
-        Fault("http_500", "a page with status 500", _page(500, "500 Internal Server Error")),
-        Fault("html", "a page with status 200", _page(200, "系统维护中")),
-        Fault("empty", "code 0 and the fields, but no rows", _empty),
-        Fault("permission", "no permission for the endpoint", _refusing(no_permission)),
         Fault(
-            "rate_minute",
-            "too many calls this minute",
-            _refusing(lambda api_name: rate_exceeded(api_name, 200, "分钟")),
+            "http_502",
+            "a gateway's page with status 502",
+            _O.TRANSPORT,
+            _page(502, "502 Bad Gateway"),
         ),
+        Fault(
+            "http_500",
+            "a page with status 500",
+            _O.TRANSPORT,
+            _page(500, "500 Internal Server Error"),
+        ),
+        Fault(
+            "http_429",
+            "a page with status 429 and Retry-After: 1",
+            _O.TRANSPORT,
+            _page(429, "429 Too Many Requests", Retry_After="1"),
+        ),
+        Fault(
+            "redirect_302",
+            "a redirect to a page of the sandbox's own",
+            _O.TRANSPORT,
+            _page(302, "302 Found", Location="/maintenance"),
+        ),
+        Fault("html", "a page with status 200", _O.TRANSPORT, _page(200, "系统维护中")),
+        Fault("charset", "UTF-8 as text/html without a charset", _O.ROWS, _labelled("text/html")),
+        Fault(
+            "charset_wrong",
+            "UTF-8 that is declared to be Latin-1",
+            _O.ROWS,
+            _labelled("application/json; charset=iso-8859-1"),
+        ),
+        Fault("gbk", "a body in GBK that is declared to be UTF-8", _O.TRANSPORT, _gbk),
+        Fault("null_data", "code 0 with data: null", _O.TRANSPORT, _null_data),
+        Fault("broken_json", "a body that ends too soon", _O.TRANSPORT, _broken_json),
+        Fault("stall", "no answer for a long time", _O.TRANSPORT, _delivered(Delivery.STALL)),
+        Fault("slow_drip", "a byte now and then", _O.TRANSPORT, _delivered(Delivery.DRIP)),
+        Fault("reset", "a reset amid the body", _O.TRANSPORT, _delivered(Delivery.RESET)),
+        Fault("server_error", "服务器错误", _O.TRANSPORT, _refused(lambda name: server_error())),
+        Fault("has_more", "half the rows, and has_more", _O.TRUNCATED, has_more),
+        Fault("at_cap", "as many rows as the endpoint's cap, no has_more", _O.TRUNCATED, at_cap),
+        Fault("other_date", "rows of the day before", _O.MISMATCHED, other_date),
+        Fault("missing_field", "no sign of a key or price field", _O.MISMATCHED, missing_field),
+        Fault("partial", "a part of the rows is left out", _O.ROWS, partial),
+        Fault("empty", "code 0 and the fields, but no rows", _O.EMPTY, empty),
+        Fault("rate_minute", "over the minute's calls", _O.RATE_LIMITED, _rate(200, "分钟")),
+        Fault("rate_hour", "over the hour's calls", _O.RATE_LIMITED, _rate(1, "小时")),
+        Fault("rate_day", "over the day's calls", _O.RATE_LIMITED, _rate(5, "天")),
+        Fault(
+            "rate_minute_old",
+            "over the minute's calls, as worded to 2025",
+            _O.RATE_LIMITED,
+            _rate_formerly(500, "分钟"),
+        ),
+        Fault(
+            "rate_hour_old",
+            "over the hour's calls, as worded to 2025",
+            _O.RATE_LIMITED,
+            _rate_formerly(1, "小时"),
+        ),
+        Fault(
+            "rate_day_old",
+            "over the day's calls, as worded to 2025",
+            _O.RATE_LIMITED,
+            _rate_formerly(5, "天"),
+        ),
+        Fault("permission", "no permission for the endpoint", _O.DENIED, _refused(no_permission)),
+        Fault(
+            "permission_unnamed",
+            "no permission, the endpoint not named",
+            _O.DENIED,
+            _refused(lambda api_name: no_permission()),
+        ),
+        Fault(
+            "permission_old",
+            "no permission, as worded to 2020",
+            _O.DENIED,
+            _refused(lambda api_name: no_permission_formerly()),
+        ),
+        Fault("token", "the token is wrong", _O.DENIED, _refused(lambda name: bad_token())),
+        Fault("ip", "too many addresses", _O.DENIED, _refused(lambda name: too_many_addresses())),
     )
 }
 
 
-class FaultPlan:
-    """Which call meets which fault: by rate, the same for the same seed and call number.
-
-    `rates` are shares of all calls and exclude each other, so they may add up to 1 at most.
-    `script(...)` sets the fate of the next calls instead, in order; None lets one through.
-    """
-
-    def __init__(self, rates: Mapping[str, float] | None = None, seed: int = 0) -> None:
-        self._seed = seed
-        self._calls = 0
-        self._scripted: deque[str | None] = deque()
-        self._lock = threading.Lock()
-        self._rates: dict[str, float] = {}
-        self.set_rates(rates or {})
-
-    def set_rates(self, rates: Mapping[str, float]) -> None:
-        """Replace the rates.
-
-        Raises:
-            SandboxProblem: a name is unknown, or a rate or their sum is not within 0 to 1.
-        """
-        for name, rate in rates.items():
-            _known(name)
-            if not 0 <= rate <= 1:
-                raise SandboxProblem(f"The rate of fault {name} is {rate:g}; it must be 0 to 1.")
-        if sum(rates.values()) > 1 + 1e-9:
-            raise SandboxProblem(
-                f"The fault rates add up to {sum(rates.values()):g}; together they may be 1 at most."
-            )
-        with self._lock:
-            self._rates = dict(rates)
-
-    def script(self, names: Iterable[str | None]) -> None:
-        """Decide the next calls one by one, before any rate is asked."""
-        names = list(names)
-        for name in names:
-            if name is not None:
-                _known(name)
-        with self._lock:
-            self._scripted.extend(names)
-
-    def next(self) -> Fault | None:
-        """The fault of the call that is being answered now."""
-        with self._lock:
-            self._calls += 1
-            if self._scripted:
-                name = self._scripted.popleft()
-                return FAULTS[name] if name else None
-            rates, number = self._rates, self._calls
-        share = _share(self._seed, number)
-        for name, rate in rates.items():
-            if share < rate:
-                return FAULTS[name]
-            share -= rate
-        return None
-
-
-def _known(name: str) -> None:
-    if name not in FAULTS:
-        raise SandboxProblem(f"There is no fault {name!r}; known are {', '.join(sorted(FAULTS))}.")
-
-
-def _share(seed: int, number: int) -> float:
-    """A number in [0, 1) that looks random and depends on nothing but its arguments."""
-    digest = hashlib.blake2b(f"{seed}:{number}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+def describe_faults() -> str:
+    """A line per fault: its name, what it does, and what a careful client makes of it."""
+    width = max(map(len, FAULTS))
+    return "\n".join(
+        f"{fault.name:<{width}}  {fault.summary} ({fault.ends_in})" for fault in FAULTS.values()
+    )

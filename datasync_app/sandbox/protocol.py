@@ -39,11 +39,33 @@ def rate_exceeded(api_name: str, calls: int, unit: str) -> Refusal:
     return Refusal(40203, text, "rate")
 
 
+def rate_exceeded_formerly(calls: int, unit: str) -> Refusal:
+    """The wording to 2025. It names 权限 too, and no endpoint."""
+    text = f"抱歉，您每{unit}最多访问该接口{calls}次，权限的具体详情访问：{_MORE}"
+    return Refusal(40203, text, "rate")
+
+
 def no_permission(api_name: str = "") -> Refusal:
     """Both wordings are recorded: with the endpoint in brackets, and without."""
     named = f"({api_name})" if api_name else ""
     text = f"抱歉，您没有接口{named}访问权限，权限的具体详情访问：{_MORE}"
     return Refusal(40203, text, "permission")
+
+
+def no_permission_formerly() -> Refusal:
+    """The wording to 2020."""
+    text = f"抱歉，您没有访问该接口的权限，权限的具体详情访问：{_MORE}"
+    return Refusal(2002, text, "permission")
+
+
+def too_many_addresses() -> Refusal:
+    return Refusal(40204, "您的IP数量超限，最大数量为2个！", "ip")
+
+
+def server_error() -> Refusal:
+    text = "服务器错误，请稍后再试！期待您能把错误反馈给我们，谢谢！"
+    # The text is recorded, its code is not.
+    return Refusal(-1, text, "server")
 
 
 def missing_parameter(*names: str) -> Refusal:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
-from datasync_app.sandbox.connections import Connections
-from datasync_app.sandbox.faults import FaultPlan, Reply
+from datasync_app.sandbox.connections import Connections, Patience
+from datasync_app.sandbox.fault_plan import FaultPlan
 from datasync_app.sandbox.protocol import (
     ENDPOINTS,
     Clock,
@@ -26,6 +26,7 @@ from datasync_app.sandbox.protocol import (
     bad_token,
     parse_request,
 )
+from datasync_app.sandbox.reply import Reply
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,10 @@ class Sandbox:
     """A market behind Tushare's protocol. A context manager: it serves until it is left.
 
     `quota` is the limit per token and endpoint; None lets the points decide, 0 means no limit.
+    `quotas` are limits of single endpoints, which come first. A minute lasts `minute_seconds`, for
+    tests that cannot wait for one; hours and days scale with it.
+    `stall_seconds` is how long the faults stall and slow_drip last, `drip_seconds` how long after a
+    byte the next one follows.
     `identity` is sent as the header X-StockSync-Source: the market's own by default, None for no
     header at all, as Tushare itself. `token` is the only accepted one; by default any is.
     """
@@ -49,8 +54,12 @@ class Sandbox:
         port: int = 0,
         host: str = "127.0.0.1",
         quota: int | Quota | None = None,
+        quotas: Mapping[str, Quota] | None = None,
+        minute_seconds: float = 60.0,
         latency_ms: float = 0,
         faults: Mapping[str, float] | None = None,
+        stall_seconds: float = 60.0,
+        drip_seconds: float = 0.5,
         points: int = 2000,
         identity: str | None = "",
         token: str | None = None,
@@ -64,18 +73,25 @@ class Sandbox:
         self.faults = FaultPlan(faults, seed)
         self.identity = market.identity if identity == "" else identity
         self.quota = Quota(quota) if isinstance(quota, int) else quota
+        self.quotas = dict(quotas or {})
         self._token = token
         self._clock = clock
-        self._windows = CallWindows(monotonic)
+        self._windows = CallWindows(monotonic, minute_seconds)
         self._served: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
-        self._faulted: Counter[str] = Counter()
+        self._faulted: Counter[tuple[str, str]] = Counter()
         self._requests: deque[tuple[str, dict[str, str]]] = deque(maxlen=_REQUESTS_KEPT)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         try:
-            self._connections = Connections((host, port), self.answer, self.identity)
+            self._connections = Connections(
+                (host, port),
+                self.answer,
+                self.status,
+                self.identity,
+                Patience(stall_seconds, drip_seconds),
+            )
         except OSError as error:
             raise SandboxProblem(
                 f"Port {port} of {host} cannot be used: {error.strerror}."
@@ -130,6 +146,15 @@ class Sandbox:
     @property
     def faulted(self) -> Counter[str]:
         """Spoiled answers, by fault."""
+        by_fault: Counter[str] = Counter()
+        with self._lock:
+            for (_, name), count in self._faulted.items():
+                by_fault[name] += count
+        return by_fault
+
+    @property
+    def faults_by_endpoint(self) -> Counter[tuple[str, str]]:
+        """Spoiled answers, by (endpoint, fault)."""
         with self._lock:
             return self._faulted.copy()
 
@@ -152,16 +177,7 @@ class Sandbox:
             refusal = caught
         if self.latency_ms:
             self._stopping.wait(self.latency_ms / 1000)
-        fault = self.faults.next()
-        with self._lock:
-            if fault:
-                self._faulted[fault.name] += 1
-            elif refusal:
-                self._refused[api_name] += 1
-                self._reasons[api_name, refusal.reason] += 1
-            else:
-                self._served[api_name] += 1
-        reply = Reply(
+        honest = Reply(
             {
                 "request_id": str(uuid.uuid4()),
                 "code": refusal.code if refusal else 0,
@@ -169,16 +185,39 @@ class Sandbox:
                 "msg": refusal.text if refusal else "",
             }
         )
-        outcome = fault.name if fault else refusal.reason if refusal else "ok"
+        fate = self.faults.next()
+        reply = fate.spoil(api_name, honest) if fate else honest
+        # A fault that does not apply, as no rows to a refusal, leaves the reply as it is.
+        fault = fate.name if fate and reply is not honest else ""
+        with self._lock:
+            if fault:
+                self._faulted[api_name, fault] += 1
+            elif refusal:
+                self._refused[api_name] += 1
+                self._reasons[api_name, refusal.reason] += 1
+            else:
+                self._served[api_name] += 1
+        outcome = fault or (refusal.reason if refusal else "ok")
         logger.debug("action=answer api_name=%s outcome=%s", api_name, outcome)
-        return fault.spoil(api_name, reply) if fault else reply
+        return reply
+
+    def status(self) -> dict[str, object]:
+        """What GET /status tells: points, and calls by endpoint; nothing of any token."""
+        return {
+            "source": self.identity,
+            "points": self.points,
+            "served": dict(self.served),
+            "refused": _nested(self.refusal_reasons),
+            "faults": _nested(self.faults_by_endpoint),
+        }
 
     def _data(self, request: Request) -> dict[str, object]:
         api_name = request.api_name
         if not request.token or (self._token is not None and request.token != self._token):
             raise bad_token()
         check_permission(api_name, self.points)
-        self._windows.count(request.token, api_name, self.quota or quota_of(self.points))
+        quota = self.quotas.get(api_name) or self.quota or quota_of(self.points)
+        self._windows.count(request.token, api_name, quota)
         if api_name == "user":
             return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), None)
         if not self.market.serves(api_name):
@@ -191,6 +230,13 @@ class Sandbox:
     def _account(self) -> list[object]:
         expires = self._clock() + dt.timedelta(days=365)
         return ["sandbox", f"{expires:%Y-%m-%d}", float(self.points)]
+
+
+def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    nested: dict[str, dict[str, int]] = {}
+    for (api_name, reason), count in counts.items():
+        nested.setdefault(api_name, {})[reason] = count
+    return nested
 
 
 def _table(

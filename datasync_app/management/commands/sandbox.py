@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from datasync_app.sandbox.faults import FAULTS
+from datasync_app.sandbox.account import UNITS, Quota
+from datasync_app.sandbox.faults import FAULTS, describe_faults
 from datasync_app.sandbox.protocol import Market, SandboxProblem
 from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
@@ -39,6 +41,13 @@ class Command(BaseCommand):
             "--quota", help="calls a minute per endpoint, 0 for no limit [by points]"
         )
         parser.add_argument(
+            "--quota-of",
+            action="append",
+            default=[],
+            metavar="NAME=N/UNIT",
+            help="of one endpoint, as stock_basic=1/hour; units: " + ", ".join(UNITS),
+        )
+        parser.add_argument(
             "--latency", default="0", metavar="MS", help="milliseconds per call [0]"
         )
         parser.add_argument("--points", default="2000", help="the account's points [2000]")
@@ -47,10 +56,20 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="NAME=RATE",
-            help="spoil a share of the calls: " + ", ".join(sorted(FAULTS)),
+            help="spoil a share of the calls; `--fault list` explains each: "
+            + ", ".join(sorted(FAULTS)),
+        )
+        parser.add_argument(
+            "--stall",
+            default="60",
+            metavar="SECONDS",
+            help="how long the faults stall and slow_drip last [60]",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["fault"] == ["list"]:
+            self.stdout.write(describe_faults())
+            return
         stop = threading.Event()
         with _stopped_by_signals(stop):
             with self._sandbox(options) as sandbox, _address_file(sandbox.url):
@@ -71,9 +90,11 @@ class Command(BaseCommand):
                 quota=None
                 if options["quota"] is None
                 else _number("--quota", options["quota"], 0, 1_000_000),
+                quotas=_quotas(options["quota_of"]),
                 latency_ms=_number("--latency", options["latency"], 0, 600_000),
                 points=_number("--points", options["points"], 0, 1_000_000),
                 faults=_faults(options["fault"]),
+                stall_seconds=_number("--stall", options["stall"], 0, 86_400),
                 seed=seed,
             )
         except SandboxProblem as problem:
@@ -93,6 +114,19 @@ def _number(option: str, text: str, least: int, most: int) -> int:
     if text.isascii() and text.isdecimal() and least <= int(text) <= most:
         return int(text)
     raise SandboxProblem(f"{option} is {text!r}; it must be a whole number from {least} to {most}.")
+
+
+def _quotas(options: list[str]) -> dict[str, Quota]:
+    quotas = {}
+    for option in options:
+        found = re.fullmatch(rf"(\w+)=(\d{{1,7}})/({'|'.join(UNITS)})", option, re.ASCII)
+        if not found:
+            raise SandboxProblem(
+                f"--quota-of is {option!r}; it must be NAME=N/UNIT, as stock_basic=1/hour, with a "
+                f"unit of {', '.join(UNITS)}."
+            )
+        quotas[found[1]] = Quota(int(found[2]), UNITS[found[3]])
+    return quotas
 
 
 def _faults(options: list[str]) -> dict[str, float]:

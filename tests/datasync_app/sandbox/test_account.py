@@ -92,6 +92,46 @@ def test_it_can_limit_by_the_hour(small: ReplayMarket, ask: Ask) -> None:
     assert refused["msg"] == RATE.format(1, "小时")
 
 
+def test_it_limits_single_endpoints_apart(small: ReplayMarket, ask: Ask) -> None:
+    quotas = {"stock_basic": Quota(1, "小时")}
+    with Sandbox(small, quota=2, quotas=quotas) as sandbox:
+        basics = codes(ask, sandbox, 2, api_name="stock_basic")
+        daily = codes(ask, sandbox, 3)
+
+        assert sandbox.refusal_reasons == {("stock_basic", "rate"): 1, ("daily", "rate"): 1}
+    assert (basics, daily) == ([0, 40203], [0, 0, 40203])
+
+
+def test_it_takes_an_endpoint_of_its_own_limit_from_the_common_one(
+    small: ReplayMarket, ask: Ask
+) -> None:
+    with Sandbox(small, quota=1, quotas={"daily": Quota(0)}) as sandbox:
+        assert codes(ask, sandbox, 3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("unit", "seconds"), [("分钟", 2), ("小时", 120), ("天", 2880)])
+def test_its_minute_can_be_short(small: ReplayMarket, ask: Ask, unit: str, seconds: float) -> None:
+    watch = Stopwatch()
+    with Sandbox(small, quota=Quota(1, unit), minute_seconds=2, monotonic=watch) as sandbox:
+        codes(ask, sandbox, 1)
+        watch.seconds += seconds - 0.001
+        early = codes(ask, sandbox, 1)
+        watch.seconds += seconds
+        late = codes(ask, sandbox, 1)
+
+    assert (early, late) == ([40203], [0])
+
+
+def test_it_keeps_count_when_the_quota_changes(small: ReplayMarket, ask: Ask) -> None:
+    with Sandbox(small, quota=2) as sandbox:
+        codes(ask, sandbox, 2)
+        sandbox.quota = Quota(3)
+
+        assert codes(ask, sandbox, 2) == [0, 40203]
+        sandbox.quota = Quota(1)
+        assert codes(ask, sandbox, 1) == [40203]
+
+
 def test_it_counts_exactly_under_threads(small: ReplayMarket) -> None:
     def call(number: int) -> int:
         with requests.Session() as session:
@@ -130,9 +170,21 @@ def test_it_gives_a_small_account_daily_and_user_only(generated: GeneratedMarket
 
 def test_it_gives_more_when_points_are_bought(generated: GeneratedMarket, ask: Ask) -> None:
     with Sandbox(generated, points=120) as sandbox:
+        assert ask(sandbox, "stock_basic").json()["code"] == 40203
         sandbox.points = 2000
 
         assert ask(sandbox, "stock_basic").json()["code"] == 0
+        account = ask(sandbox, "user").json()["data"]
+        assert account["items"][0][account["fields"].index("到期积分")] == 2000
+
+
+def test_it_lets_a_small_account_call_daily_50_times_a_minute(
+    small: ReplayMarket, ask: Ask
+) -> None:
+    with Sandbox(small, points=120) as sandbox:
+        answered = codes(ask, sandbox, 51)
+
+    assert answered == [0] * 50 + [40203]
 
 
 def test_it_answers_after_the_latency(small: ReplayMarket, ask: Ask) -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
+from datasync_app.sandbox.faults import describe_faults
 from tests.datasync_app.sandbox.conftest import REPOSITORY
 
 
@@ -88,6 +89,33 @@ def test_it_generates_a_market_by_default(tmp_path: Path) -> None:
     assert "频率超限(1次/分钟)" in second.json()["msg"]
 
 
+def test_it_limits_single_endpoints_as_told(tmp_path: Path, small_folder: Path) -> None:
+    options = ("--quota-of", "daily=1/hour", "--quota-of=stock_basic=2/day")
+    with running(tmp_path, f"--replay={small_folder}", *options) as (_, url):
+        daily = [ask(url, "daily").json() for _ in range(2)]
+        basics = [ask(url, "stock_basic").json() for _ in range(3)]
+
+    assert [answer["code"] for answer in daily] == [0, 40203]
+    assert "频率超限(1次/小时)" in daily[1]["msg"]
+    assert [answer["code"] for answer in basics] == [0, 0, 40203]
+    assert "频率超限(2次/天)" in basics[2]["msg"]
+
+
+def test_it_stalls_as_long_as_told(tmp_path: Path, small_folder: Path) -> None:
+    options = ("--fault", "stall=1", "--stall", "0")
+    with (
+        running(tmp_path, f"--replay={small_folder}", *options) as (_, url),
+        pytest.raises(requests.ConnectionError),
+    ):
+        ask(url, "daily")
+
+
+def test_it_lists_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("sandbox", "--fault=list")
+
+    assert capsys.readouterr().out == f"{describe_faults()}\n"
+
+
 def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "sandbox", "--fault", "nothing=1"],
@@ -100,7 +128,7 @@ def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("CommandError: There is no fault 'nothing'; known are empty,")
+    assert done.stderr.startswith("CommandError: There is no fault 'nothing'; known are at_cap,")
     assert done.stderr.count("\n") == 1
 
 
@@ -115,6 +143,14 @@ def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
         (["--seed", ""], "--seed is ''; it must be"),
         (["--fault", "html"], "--fault is 'html'; it must be NAME=RATE"),
         (["--fault", "html=2"], "The rate of fault html is 2; it must be 0 to 1."),
+        (["--fault", "list=1"], "There is no fault 'list'; known are at_cap,"),
+        (["--stall", "-1"], "--stall is '-1'; it must be a whole number from 0 to 86400."),
+        (
+            ["--quota-of", "stock_basic=1/week"],
+            "--quota-of is 'stock_basic=1/week'; it must be NAME=N/UNIT, as stock_basic=1/hour, "
+            "with a unit of minute, hour, day.",
+        ),
+        (["--quota-of", "stock_basic"], "--quota-of is 'stock_basic'; it must be"),
         (["--replay", "/no/such/folder"], "There is no folder /no/such/folder to replay."),
     ],
 )
