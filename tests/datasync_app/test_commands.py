@@ -120,8 +120,13 @@ def test_go_live_drops_generated_data_and_keeps_schedules(source: Sandbox) -> No
 
 def test_go_live_asks_first(source: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     said("sync", "daily", *WEEK)
-    asked = []
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "n")
+    asked: list[str] = []
+
+    def no(question: str) -> str:
+        asked.append(question)
+        return "n"
+
+    monkeypatch.setattr("builtins.input", no)
     with pytest.raises(CommandError, match="Nothing was dropped"):
         said("go_live")
     assert "sandbox:tiny" in asked[0]

@@ -50,6 +50,7 @@ def run(job_id: str, **kwargs: str) -> ExecutionLog:
             tracker.set_result(registry.get(job_id).function(tracker.run, **values))
     except Exception:  # noqa: S110 (the execution says what it was)
         pass
+    assert tracker.execution_id is not None
     return ExecutionLog.objects.get(pk=tracker.execution_id)
 
 
