@@ -19,8 +19,16 @@ def main() -> None:
         sys.exit(f"stocksync: {problem}")
 
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    from stocksync.postgres.problems import PostgresProblem
+
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, PostgresProblem):
+            raise
+        sys.exit(f"stocksync: {error}")
 
 
 if __name__ == "__main__":

@@ -47,14 +47,14 @@ def run(environment: Environment) -> int:
         if cluster is not None:
             server.ensure(cluster, say=relay.say)
         code = relay.run(["-m", "stocksync.up.preparation"])
-        if code or relay.is_stopping():
-            return 0 if relay.is_stopping() else code
-        introduce(environment, relay)
-        code = relay.run(SUPERVISOR)
-        if not relay.is_stopping():
-            relay.say(f"The supervisor ended by itself with {code}; the lines above say why.")
-            return 1
-        return 0
+        if code == 0 and not relay.is_stopping():
+            introduce(environment, relay)
+            code = relay.run(SUPERVISOR) or 1  # it never ends by itself
+        return 0 if relay.is_stopping() else code
+    except PostgresProblem:
+        if relay.is_stopping():  # a Ctrl-C ends initdb too
+            return 0
+        raise
     finally:
         if cluster is not None and not server.leave(cluster):
             relay.say("PostgreSQL stays up: another program uses it, and it goes with that one.")
@@ -86,7 +86,9 @@ def introduce(environment: Environment, relay: Relay) -> None:
     relay.say(f"Admin:    {address}/admin/")
     relay.say("User:     admin")
     relay.say(
-        f"Password: written to {password_file}" if password_file.exists() else "Password: yours"
+        f"Password: written to {password_file}"
+        if password_file.exists()
+        else "Password: yours (its file is gone)"
     )
     threading.Thread(target=_say_when_up, args=(address, relay), daemon=True).start()
 

@@ -35,7 +35,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     # A developer's own token must never be used, nor one out of a .env file.
     os.environ |= {"TUSHARE_TOKEN": "", "TUSHARE_BASE_URL": "", "PORT": "8000"}
     worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker is None:
+    if not worker:
         _arrange(early_config)
     else:
         # A folder each: files of one name must not meet.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -14,6 +15,8 @@ from stocksync.postgres import binaries
 from stocksync.postgres.problems import PostgresProblem
 
 SET_ASIDE = "{schema}_before_restore"
+# Of the database server: held while the schema is set aside. Any number that is ours will do.
+RESTORE_LOCK = 8_153_207_114
 
 
 def libpq_parameters(params: Mapping[str, object]) -> dict[str, str]:
@@ -64,14 +67,49 @@ def restore(
     """Put the backup in the place of everything in the schema, or leave all as it was.
 
     The present schema is set aside under another name and dropped at the end; `connection` must
-    be in autocommit mode. An interrupted restore is undone by the next one.
+    be in autocommit mode. An interrupted restore is undone by the next start.
 
     Raises:
         PostgresProblem: pg_restore failed; the schema is what it was before.
     """
+    undo_interrupted_restore(connection, schema)
+    with _restore_lock(connection):
+        _replace(connection, params, server_version, schema, file)
+
+
+def undo_interrupted_restore(connection: psycopg.Connection, schema: str) -> bool:
+    """Bring back what a killed restore had set aside; whether there was anything.
+
+    Raises:
+        PostgresProblem: a restore is going on at this moment.
+    """
     aside = SET_ASIDE.format(schema=schema)
-    if _exists(connection, aside):
+    if not _exists(connection, aside):
+        return False
+    with _restore_lock(connection):
         _put_back(connection, aside, schema)
+    return True
+
+
+@contextlib.contextmanager
+def _restore_lock(connection: psycopg.Connection) -> Iterator[None]:
+    taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [RESTORE_LOCK]).fetchone()
+    if taken != (True,):
+        raise PostgresProblem("A restore is going on in this database: wait for its end.")
+    try:
+        yield
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", [RESTORE_LOCK])
+
+
+def _replace(
+    connection: psycopg.Connection,
+    params: Mapping[str, str],
+    server_version: int,
+    schema: str,
+    file: Path,
+) -> None:
+    aside = SET_ASIDE.format(schema=schema)
     if _exists(connection, schema):
         _rename(connection, schema, aside)
     try:

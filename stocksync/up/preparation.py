@@ -16,6 +16,9 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import NotSupportedError
 
+from stocksync.postgres import dump
+from stocksync.postgres.problems import PostgresProblem
+
 ADMIN = "admin"
 
 
@@ -24,6 +27,8 @@ def prepare() -> None:
     from django.conf import settings
 
     check_reachable()
+    if dump.undo_interrupted_restore(connection.connection, settings.DATABASE_SCHEMA):
+        say("Brought back what a restore that did not end had set aside.")
     migrate()
     make_admin(settings.VAR_DIR / "admin-password")
 
@@ -77,4 +82,7 @@ def _for_the_owner(path: str, flags: int) -> int:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stocksync.settings")
     django.setup()
-    prepare()
+    try:
+        prepare()
+    except PostgresProblem as problem:
+        sys.exit(f"stocksync: {problem}")

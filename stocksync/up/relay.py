@@ -29,7 +29,9 @@ class Relay:
             log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1
         )
         for number in STOP_SIGNALS:
-            signal.signal(number, self._stop)
+            # `nohup make run` asks to outlive its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
 
     def run(self, arguments: list[str]) -> int:
         """Run `python ARGUMENTS` to its end and return its exit code; 0 at once when stopping."""

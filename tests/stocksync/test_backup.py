@@ -6,11 +6,13 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
 from scheduler_app.models import JobConfig, SchedulerProcess
+from stocksync.postgres import dump
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,3 +81,13 @@ def test_it_changes_nothing_without_a_yes(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("builtins.input", lambda prompt: "n")
     with pytest.raises(CommandError, match="Nothing was changed"):
         call_command("restore", tmp_path / "file", stdout=StringIO())
+
+
+def test_it_brings_back_what_a_killed_restore_had_set_aside() -> None:
+    aside = dump.SET_ASIDE.format(schema=settings.DATABASE_SCHEMA)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER SCHEMA {settings.DATABASE_SCHEMA} RENAME TO {aside}")
+        cursor.execute(f"CREATE SCHEMA {settings.DATABASE_SCHEMA}")
+    assert dump.undo_interrupted_restore(connection.connection, settings.DATABASE_SCHEMA)
+    assert JobConfig.objects.count() == 4
+    assert not dump.undo_interrupted_restore(connection.connection, settings.DATABASE_SCHEMA)

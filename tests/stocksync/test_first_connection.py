@@ -61,3 +61,14 @@ def test_it_listens_on_tcp_once_a_notebook_asks(
     with psycopg.connect(answer.stdout.strip()) as reader:
         assert reader.execute("SELECT count(*) FROM scheduler_job_config").fetchone() == (4,)
     assert server.leave(cluster)
+
+
+def test_it_ends_a_command_with_one_sentence_when_the_server_cannot_be_had(
+    manage: Manage, folder: Path, copy_data: Callable[[Path], Cluster]
+) -> None:
+    cluster = copy_data(folder / "var")
+    (cluster.data_dir / "PG_VERSION").write_text("13\n")
+    answer = manage("migrate")
+    assert answer.returncode != 0
+    assert answer.stderr.startswith("stocksync: The data folder")
+    assert len(answer.stderr.splitlines()) == 1
