@@ -85,11 +85,8 @@ def introduce(environment: Environment, relay: Relay) -> None:
     password_file = environment.var_dir / "admin-password"
     relay.say(f"Admin:    {address}/admin/")
     relay.say("User:     admin")
-    relay.say(
-        f"Password: written to {password_file}"
-        if password_file.exists()
-        else "Password: yours (its file is gone)"
-    )
+    written = f"written to {password_file}" if password_file.exists() else "yours, its file is gone"
+    relay.say(f"Password: {written}")
     threading.Thread(target=_say_when_up, args=(address, relay), daemon=True).start()
 
 
