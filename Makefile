@@ -9,11 +9,12 @@ INSTALL := $(PYTHON) stocksync/up/install.py
 PYTEST_ARGS ?= -n logical
 
 .NOTPARALLEL:
-.PHONY: help run install install-dev test lint screenshots clean
+.PHONY: help run install install-dev test soak lint screenshots clean
 
 help:
 	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
 	@echo 'make test    the whole test suite, on a private PostgreSQL'
+	@echo 'make soak    the tests that take long, alone'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
 	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'
 	@echo 'make clean   remove .venv and var/, the database included, after asking'
@@ -29,6 +30,9 @@ install-dev:
 
 test: install-dev
 	@$(VENV)/python -m pytest $(PYTEST_ARGS)
+
+soak: install-dev
+	@$(VENV)/python -m pytest -m soak $(PYTEST_ARGS)
 
 lint: install-dev
 	$(VENV)/ruff check .
