@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 VENV := .venv/bin
 INSTALL := $(PYTHON) stocksync/up/install.py
-PYTEST_ARGS ?= -n logical
+PYTEST_ARGS ?= -n logical --dist loadgroup
 
 .NOTPARALLEL:
 .PHONY: help run install install-dev test soak lint screenshots clean
