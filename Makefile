@@ -9,12 +9,13 @@ INSTALL := $(PYTHON) stocksync/up/install.py
 PYTEST_ARGS ?= -n logical --dist loadgroup
 
 .NOTPARALLEL:
-.PHONY: help run install install-dev test soak lint screenshots clean
+.PHONY: help run install install-dev test soak bench lint screenshots clean
 
 help:
 	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
 	@echo 'make test    the whole test suite, on a private PostgreSQL'
 	@echo 'make soak    the tests that take long, alone'
+	@echo 'make bench   measure pacing, limiter and sync engine side by side; about five minutes'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
 	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'
 	@echo 'make clean   remove .venv and var/, the database included, after asking'
@@ -33,6 +34,9 @@ test: install-dev
 
 soak: install-dev
 	@$(VENV)/python -m pytest -m soak $(PYTEST_ARGS)
+
+bench: install-dev
+	@$(VENV)/python -m tests.bench $(BENCH_ARGS)
 
 lint: install-dev
 	$(VENV)/ruff check .

@@ -1,0 +1,44 @@
+"""`python -m tests.bench`: every benchmark, or those named."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Mapping
+
+from tests.bench import limiter_cost, pacing, throughput
+from tests.bench.report import say
+from tests.bench.surroundings import private_database
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "--window",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="how long a minute of quota lasts; latencies are scaled alike [60]",
+    )
+    options = parser.add_argument("names", nargs="*", help="throughput, limiter, pacing [all]")
+    given = parser.parse_args()
+    benchmarks: Mapping[str, Callable[[], None]] = {
+        "throughput": throughput.run,
+        "limiter": limiter_cost.run,
+        "pacing": lambda: pacing.run(given.window),
+    }
+    unknown = [name for name in given.names if name not in benchmarks]
+    if unknown:
+        parser.error(str(argparse.ArgumentError(options, f"{unknown[0]!r} is none of them")))
+    started = time.monotonic()
+    say(f"{os.cpu_count()} cores, one run; compare within it, not between machines\n")
+    with private_database():
+        for name, run in benchmarks.items():
+            if name in given.names or not given.names:
+                run()
+    say(f"done in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
