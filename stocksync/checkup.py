@@ -13,7 +13,7 @@ from django.utils import timezone
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset
 from datasync_app.engine.identity import refuse_foreign, stored_identity
-from datasync_app.engine.run import NOT_AVAILABLE
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.errors import DatasyncError
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.tushare.client import source_from_settings

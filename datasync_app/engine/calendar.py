@@ -6,12 +6,16 @@ import datetime as dt
 
 from datasync_app.datasets.market import EXCHANGES, TRADE_CAL
 from datasync_app.dates import show_date
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.errors import CalendarUnknown
+from datasync_app.library_calendar import library_days
 from datasync_app.models import GOOD_STATES, SyncLedger, TradeCal
 
 
 def open_days(start: dt.date, end: dt.date) -> list[dt.date]:
     """Open days from start to end, both included, oldest first.
+
+    Where this token may not ask for the calendar of a year, the library's days stand in for it.
 
     Raises:
         CalendarUnknown: the calendar of a year in the range is not held completely; a hole in it
@@ -19,24 +23,26 @@ def open_days(start: dt.date, end: dt.date) -> list[dt.date]:
     """
     if start > end:
         return []
-    years = range(start.year, end.year + 1)
-    held = set(
-        SyncLedger.objects.filter(
-            dataset=TRADE_CAL.name,
-            cell__in=[f"SSE:{year}" for year in years],
-            state__in=GOOD_STATES,
-        ).values_list("cell", flat=True)
-    )
-    unknown = [year for year in years if f"SSE:{year}" not in held]
+    years = set(range(start.year, end.year + 1))
+    entries = SyncLedger.objects.filter(dataset=TRADE_CAL.name)
+    good = entries.filter(cell__in=[f"SSE:{year}" for year in years], state__in=GOOD_STATES)
+    held = {int(cell[-4:]) for cell in good.values_list("cell", flat=True)}
+    unknown = years - held
+    from_library: list[dt.date] = []
     if unknown:
-        raise CalendarUnknown(
-            f"The calendar of {', '.join(map(str, unknown))} is not held, so nobody can say which days "
-            f"from {show_date(start)} to {show_date(end)} were open."
-        )
-    days = TradeCal.objects.filter(
+        denied = entries.exclude(state__in=GOOD_STATES).filter(last_error__startswith=NOT_AVAILABLE)
+        days, last_year = library_days() if denied.exists() else ([], 0)
+        if max(unknown) > last_year:
+            raise CalendarUnknown(
+                f"The calendar of {', '.join(map(str, sorted(unknown)))} is not held, so nobody can "
+                f"say which days from {show_date(start)} to {show_date(end)} were open."
+            )
+        from_library = [day for day in days if day.year in unknown and start <= day <= end]
+    stored = TradeCal.objects.filter(
         exchange__in=EXCHANGES, is_open=1, cal_date__gte=start, cal_date__lte=end
     )
-    return list(days.order_by("cal_date").values_list("cal_date", flat=True).distinct())
+    days = stored.values_list("cal_date", flat=True).distinct()
+    return sorted({day for day in days if day.year in held} | set(from_library))
 
 
 def days_of_year(year: int) -> frozenset[dt.date]:

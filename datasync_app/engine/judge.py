@@ -27,7 +27,10 @@ def judge_cell(
     universe: Universe | None,
     now: dt.datetime,
 ) -> Verdict:
-    """The verdict on the rows of a cell. `universe` is needed where listed codes are expected."""
+    """The verdict on the rows of a cell.
+
+    Without a `universe` a day is expected to have the codes of the date it is compared with.
+    """
     if not rows.rows and dataset.may_be_empty(cell):
         return Verdict(CellState.EMPTY_CONFIRMED, 0)
     if dataset.expectation is Expectation.EVERY_DAY_OF_YEAR:
@@ -42,7 +45,12 @@ def judge_cell(
 
 
 def judge_again(
-    dataset: Dataset, cells: Sequence[Cell], *, universe: Universe, fence: Fence, now: dt.datetime
+    dataset: Dataset,
+    cells: Sequence[Cell],
+    *,
+    universe: Universe | None,
+    fence: Fence,
+    now: dt.datetime,
 ) -> list[Cell]:
     """Judge stored partial days once more, by the neighbours that came after them.
 
@@ -76,21 +84,27 @@ def _judge_day(
     universe: Universe | None,
     now: dt.datetime,
 ) -> Verdict:
-    if universe is None or cell.date is None:
-        raise ValueError(
-            f"{dataset.name} {cell.key} cannot be judged without a universe and a date"
-        )
+    if cell.date is None:
+        raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a date")
+    reference = _reference(dataset, cell.date, universe)
+    if universe is not None:
+        expected = universe.listed_on(cell.date)
+    elif reference is not None:
+        expected = reference.received
+    else:
+        problem = "there is neither a stock list nor another date to compare with yet"
+        return Verdict(CellState.PARTIAL if codes else CellState.DUE, problem=problem)
     return judge_codes(
-        universe.listed_on(cell.date),
+        expected,
         codes,
-        paused=universe.paused,
-        reference=_reference(dataset, cell.date, universe),
+        paused=universe.paused if universe else frozenset(),
+        reference=reference,
         earlier=earlier,
         now=now,
     )
 
 
-def _reference(dataset: Dataset, date: dt.date, universe: Universe) -> Reference | None:
+def _reference(dataset: Dataset, date: dt.date, universe: Universe | None) -> Reference | None:
     """The nearest other day to compare with: a good one, or while there is none, any that has rows."""
     others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0).exclude(
         cell_date=date
@@ -99,7 +113,7 @@ def _reference(dataset: Dataset, date: dt.date, universe: Universe) -> Reference
     if nearest is None:
         return None
     held = _held_codes(dataset, Cell(f"{nearest:%Y%m%d}", nearest))
-    return Reference(nearest, universe.listed_on(nearest), held)
+    return Reference(nearest, universe.listed_on(nearest) if universe else held, held)
 
 
 def _nearest(date: dt.date, which: Q, others: QuerySet[SyncLedger]) -> dt.date | None:

@@ -20,6 +20,7 @@ from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.datasets.market import BY_EXCHANGE_YEAR, BY_LIST_STATUS, EXCHANGES
 from datasync_app.dates import market_day
 from datasync_app.engine import ledger
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.engine.fetch import Fetched, fetch_cells
 from datasync_app.engine.judge import judge_again, judge_cell
 from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
@@ -43,8 +44,6 @@ logger = logging.getLogger(__name__)
 
 # So many transport failures in a row are an outage: going on would cost hours and prove nothing.
 OUTAGE_FAILURES = 3
-# How a denial reads in the ledger, in results and in `doctor`.
-NOT_AVAILABLE = "not available to this token"
 # The advisory lock under which shared prerequisites are refreshed by one run at a time.
 _PREREQUISITES_LOCK = 0x5354434B
 
@@ -90,21 +89,24 @@ class Engine:
     def prepare(self, start: dt.date, end: dt.date) -> list[DatasetReport]:
         """Hold the calendar of the range and a fresh stock list, fetching only what is not held.
 
+        A token that may call `daily` alone does without: the calendar is then the library's, and a
+        day is compared with its neighbours only.
+
         Raises:
             SyncIncomplete: without them no trade date can be planned or judged.
         """
         reports = [self.refresh_calendar(start, end), self.refresh_stock_list()]
+        # What the token may not ask for has a substitute; what failed has none.
         lacking = {
             f"{report.dataset} {key}": why
             for report in reports
+            if not report.denied
             for key, why in report.open_cells.items()
         }
         if lacking:
             shown = "; ".join(f"{key} ({why})" for key, why in lacking.items())
-            reasons = [report.denied or report.stopped for report in reports]
-            because = " ".join(reason for reason in reasons if reason)
             raise SyncIncomplete(
-                f"Trade dates cannot be planned without {shown}. {because}".strip(),
+                f"Trade dates cannot be planned without {shown}.",
                 {report.dataset: report.as_json() for report in reports},
             )
         return reports
@@ -170,7 +172,7 @@ class Engine:
                     report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
                 if report.stopped:
                     break
-        if universe is not None:
+        if judged_by_codes:
             self._judge_again(dataset, plan, universe, report)
         logger.info("action=dataset_done dataset=%s %s", dataset.name, report.sentence())
         return report
@@ -286,7 +288,7 @@ class Engine:
         )
 
     def _judge_again(
-        self, dataset: Dataset, plan: Plan, universe: Universe, report: DatasetReport
+        self, dataset: Dataset, plan: Plan, universe: Universe | None, report: DatasetReport
     ) -> None:
         """Close days that only lacked a neighbour to be compared with when they arrived."""
         partial = [cell for cell in plan.todo if cell.key in report.open_cells]

@@ -32,7 +32,8 @@ class Universe:
         self.paused = frozenset(listing.ts_code for listing in listings if listing.paused)
 
     @classmethod
-    def read(cls) -> Universe:
+    def read(cls) -> Universe | None:
+        """The stored listings, or None where there are none: this token may not ask for them."""
         rows = StockBasic.objects.exclude(list_date=None).values_list(
             "ts_code", "list_date", "delist_date", "list_status"
         )
@@ -42,7 +43,7 @@ class Universe:
                 continue  # nobody can say until when it was listed
             assert list_date is not None  # noqa: S101 (excluded above)
             listings.append(Listing(ts_code, list_date, delist_date, paused=status == "P"))
-        return cls(listings)
+        return cls(listings) if listings else None
 
     def listed_on(self, date: dt.date) -> frozenset[str]:
         """Codes listed on that day, before any reason for having no bar is considered."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import logging
-import warnings
-from functools import lru_cache
 
 from datasync_app.dates import show_date
+from datasync_app.library_calendar import library_days
 
 logger = logging.getLogger(__name__)
-
-FIRST_DAY = dt.date(1990, 12, 19)
 
 
 class Calendar:
@@ -20,7 +17,7 @@ class Calendar:
 
     def __init__(self, last_year: int) -> None:
         self.last_year = last_year
-        known, known_year = _library_days()
+        known, known_year = library_days()
         self.days = [day for day in known if day.year <= last_year]
         if last_year > known_year:
             self.days += _weekdays(dt.date(known_year + 1, 1, 1), dt.date(last_year, 12, 31))
@@ -40,25 +37,6 @@ class Calendar:
     def last_until(self, day: dt.date) -> int:
         """The number of the last open day on or before a date; -1 before the first."""
         return bisect.bisect_right(self.days, day) - 1
-
-
-@lru_cache(maxsize=1)
-def _library_days() -> tuple[list[dt.date], int]:
-    """The library's open days and the last year that it knows whole."""
-    import exchange_calendars
-
-    with warnings.catch_warnings():
-        # It is written for an older pandas; what pandas announces for its next major is not ours.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        bound = exchange_calendars.get_calendar("XSHG").bound_max()
-        if bound is None:
-            raise LookupError("the calendar library no longer tells where its calendar ends")
-        last = bound.date()
-        year = last.year if (last.month, last.day) == (12, 31) else last.year - 1
-        calendar = exchange_calendars.get_calendar(
-            "XSHG", start=FIRST_DAY, end=dt.date(year, 12, 31)
-        )
-        return [session.date() for session in calendar.sessions], year
 
 
 def _weekdays(start: dt.date, end: dt.date) -> list[dt.date]:

@@ -12,7 +12,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from pytest_django import Settings
 
-from datasync_app.engine.run import NOT_AVAILABLE
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.models import SourceIdentity
 from scheduler_app.models import Role, ScheduleRevision, SchedulerProcess
 from stocksync.checkup import checkup

@@ -10,6 +10,7 @@ from datasync_app.datasets.market import BY_EXCHANGE_YEAR, DAILY, TRADE_CAL
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine import horizon
 from datasync_app.engine.calendar import open_days
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.engine.plan import is_due, plan_dates, plan_fresh
 from datasync_app.errors import CalendarUnknown
 from datasync_app.models import CellState, TradeCal
@@ -108,3 +109,34 @@ def test_the_horizon_only_moves_earlier() -> None:
     assert horizon.of(DAILY) == dt.date(2019, 6, 3)
     horizon.move_earlier(DAILY, dt.date(2019, 1, 3))
     assert horizon.of(DAILY) == dt.date(2019, 1, 3)
+
+
+def test_the_library_stands_in_where_the_token_may_not_ask_for_the_calendar() -> None:
+    LedgerFactory.create(
+        dataset="trade_cal",
+        cell="SSE:2019",
+        cell_date=None,
+        state=CellState.DUE,
+        last_error=f"{NOT_AVAILABLE}: no permission",
+    )
+    # The week of the National Day of 2019, and no calendar of either year is held.
+    assert open_days(dt.date(2019, 9, 30), dt.date(2019, 10, 8)) == [
+        dt.date(2019, 9, 30),
+        dt.date(2019, 10, 8),
+    ]
+    assert open_days(dt.date(2019, 12, 31), dt.date(2020, 1, 2)) == [
+        dt.date(2019, 12, 31),
+        dt.date(2020, 1, 2),
+    ]
+
+
+def test_beyond_the_library_nobody_guesses() -> None:
+    LedgerFactory.create(
+        dataset="trade_cal",
+        cell="SSE:2019",
+        cell_date=None,
+        state=CellState.DUE,
+        last_error=NOT_AVAILABLE,
+    )
+    with pytest.raises(CalendarUnknown, match="2099"):
+        open_days(dt.date(2099, 1, 1), dt.date(2099, 2, 1))

@@ -12,7 +12,7 @@ from django.db import transaction
 from datasync_app.datasets import DAILY
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine.run import Engine, OwnGuard
-from datasync_app.errors import SourceMismatch, SyncIncomplete
+from datasync_app.errors import SourceMismatch
 from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
@@ -174,13 +174,37 @@ def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: 
     assert not SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE).exists()
 
 
-def test_an_endpoint_the_token_may_not_call_leaves_the_cells_due(
+def test_a_token_that_may_call_daily_alone_fills_daily_and_nothing_is_red(
     market: TinyMarket, clock: Clock
 ) -> None:
+    market.lost["20200108"] = set(market.codes[:2])
     with Sandbox(market, quota=0, points=120) as poor:
         engine = Engine(client_of(poor), guard=OwnGuard(), now=clock)
-        with pytest.raises(SyncIncomplete, match="not available to this token"):
-            engine.prepare(MONDAY, FRIDAY)
+        prepared = engine.prepare(MONDAY, FRIDAY)
+        days = engine.sync_dates(DAILY, MONDAY, FRIDAY)
+        assert all("not available to this token" in report.denied for report in prepared)
+        assert days.is_good and Daily.objects.count() == 148
+        # With more points everything else fills by itself.
+        poor.points = 2000
+        assert all(report.is_good for report in engine.prepare(MONDAY, FRIDAY))
+    assert StockBasic.objects.count() == 30
+
+
+def test_without_a_stock_list_a_cut_off_day_is_still_found_out(
+    market: TinyMarket, clock: Clock
+) -> None:
+    market.lost["20200108"] = set(market.codes[:15])
+    with Sandbox(market, quota=0, points=120) as poor:
+        engine = Engine(client_of(poor), guard=OwnGuard(), now=clock)
+        engine.prepare(MONDAY, FRIDAY)
+        report = engine.sync_dates(DAILY, MONDAY, FRIDAY)
+    assert list(report.open_cells) == ["20200108"]
+    assert set(cell("20200108").missing) == set(market.codes[:15])
+
+
+def test_a_denied_cell_stays_due(market: TinyMarket, clock: Clock) -> None:
+    with Sandbox(market, quota=0, points=120) as poor:
+        Engine(client_of(poor), guard=OwnGuard(), now=clock).prepare(MONDAY, FRIDAY)
     states = set(SyncLedger.objects.values_list("state", flat=True))
     assert states == {CellState.DUE}
 
