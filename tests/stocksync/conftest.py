@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from stocksync.environment import BASE_DIR
-from stocksync.postgres import server
+from stocksync.postgres import locks, server
 from stocksync.postgres.cluster import Cluster
 from tests.private_postgres import HASTY
 
 USER = """
 import sys, pathlib
-from stocksync.postgres import server
+from stocksync.postgres import locks, server
 from stocksync.postgres.cluster import Cluster
 server.ensure(Cluster(pathlib.Path(sys.argv[1]), settings=tuple(sys.argv[2:])))
 print("ready", flush=True)
@@ -54,6 +55,13 @@ class User:
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None
             pipe.close()
+
+
+@pytest.fixture
+def reader_role() -> Iterator[None]:
+    """The read-only role to oneself: it belongs to the whole server, which the workers share."""
+    with locks.exclusive(Path(settings.VAR_DIR).parent / "reader.lock"):
+        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -13,17 +12,8 @@ from django.conf import settings
 from django.core.management import call_command
 
 from stocksync.management.commands.connect import address
-from stocksync.postgres import locks
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def one_at_a_time(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The role belongs to the whole server, which xdist's workers share."""
-    shared = Path(settings.VAR_DIR).parent / "reader.lock"
-    with locks.exclusive(shared):
-        yield
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("reader_role")]
 
 
 def connect(*arguments: str) -> str:

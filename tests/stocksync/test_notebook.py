@@ -15,7 +15,7 @@ from psycopg import sql
 from datasync_app.models import Daily
 from tests.processes import REPOSITORY
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("reader_role")]
 
 
 @pytest.fixture
