@@ -51,6 +51,7 @@ def open_session(
         SourceMismatch: the database belongs to another source than the one that would be asked.
         NoSource: there is neither a token nor a running sandbox.
     """
+    is_own = client is None
     client = client or client_from_settings()
     refuse_foreign(client.base_url, has_token=bool(settings.TUSHARE_TOKEN))
     task = tasks.start_task(
@@ -76,7 +77,11 @@ def open_session(
     except BaseException as error:
         tasks.finish(task, TaskStatus.FAILED, now=now(), reason=str(error) or type(error).__name__)
         raise
-    tasks.finish(task, TaskStatus.COMPLETED, now=now())
+    else:
+        tasks.finish(task, TaskStatus.COMPLETED, now=now())
+    finally:
+        if is_own:
+            client.close()
 
 
 def execution_is_closed(execution_id: int) -> bool:

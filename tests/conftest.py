@@ -12,6 +12,8 @@ from django.db import transaction
 from django.db.models import Model
 from pytest_django import DjangoDbBlocker
 
+from datasync_app.tushare.database import quota_database
+
 OUR_APPS = ("scheduler_app", "datasync_app")
 SEEDS = pytest.StashKey[str]()
 BLOCKER = pytest.StashKey[DjangoDbBlocker]()
@@ -26,11 +28,14 @@ def static_files_on_demand() -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker, pytestconfig: pytest.Config
-) -> None:
+) -> Iterator[None]:
     """Remember the rows that the migrations seeded (schedules, the revision, code changes)."""
     with django_db_blocker.unblock():
         pytestconfig.stash[SEEDS] = serializers.serialize("json", _our_rows())
     pytestconfig.stash[BLOCKER] = django_db_blocker
+    yield
+    # A database that is still in use cannot be dropped.
+    quota_database().close()
 
 
 @pytest.hookimpl(wrapper=True)

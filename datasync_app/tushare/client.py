@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,21 +12,29 @@ from pathlib import Path
 import tenacity
 from django.conf import settings
 
+from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.account import EXPIRY_FIELD, POINTS_FIELD, Account, read_account
+from datasync_app.tushare.circuit import NEVER, Circuit, Way, circuit_of
 from datasync_app.tushare.classify import classify
-from datasync_app.tushare.limits import EndpointLimiters, shared_limiters
+from datasync_app.tushare.database import QuotaUnavailable
+from datasync_app.tushare.journal import CallJournal, call_journal, journal_entry
+from datasync_app.tushare.latency import Latencies, calls_to_hide
+from datasync_app.tushare.limits import EndpointLimiters, Limiter, account_of, stored_limiters
 from datasync_app.tushare.outcomes import (
     Answer,
     CallCancelled,
+    Denied,
     NoSource,
     RateLimited,
+    SourceAway,
     TransportFailure,
+    TushareError,
     show_call,
     without_token,
 )
 from datasync_app.tushare.sdk import ConnectedDataApi
 from datasync_app.tushare.transport import is_loopback, utc_now
-from datasync_app.tushare.wire import Call
+from datasync_app.tushare.wire import Call, Reply
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +45,8 @@ TRANSPORT_RETRIES = 2
 TRANSPORT_WAIT_BASE = 0.5
 TRANSPORT_WAIT_MAX = 4.0
 LOOK_AGAIN_SECONDS = 0.2
+TOO_MANY_REQUESTS = 429
+EXPIRY_NEAR = dt.timedelta(days=14)
 SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the sandbox accepts, no secret
 
 
@@ -43,7 +54,9 @@ class TushareClient(ConnectedDataApi):
     """Tushare under its quota: `fetch` for the engine, `client.daily(...)` for people.
 
     `sleep` replaces real sleeping in tests; without it, waits can be cancelled at any moment.
-    `cancelled` is asked while waiting, unless a call brings its own.
+    `cancelled` is asked while waiting, unless a call brings its own. Without a `circuit` an outage
+    never makes calls fail unasked, without a `journal` none is written. With `asks_account` the
+    first call is preceded by one of `user`, at most once a day and account, whose points decide.
     """
 
     def __init__(
@@ -57,15 +70,23 @@ class TushareClient(ConnectedDataApi):
         now: Callable[[], dt.datetime] = utc_now,
         call_timeout: float = 30.0,
         cancelled: Callable[[], bool] | None = None,
+        circuit: Circuit | None = None,
+        journal: CallJournal | None = None,
+        asks_account: bool = False,
     ) -> None:
         super().__init__(token, base_url, call_timeout=call_timeout, now=now)
+        self._circuit = circuit or Circuit(failures=NEVER)
+        self._journal = journal
+        self._asks_account = asks_account
+        self._account_lock = threading.Lock()
+        self._latencies = Latencies()
         self._now = now
         self._cancelled = cancelled
         self._clock = clock
         self._told: set[tuple[str, tuple[str, ...]]] = set()
         self._sleep = sleep
         self.limiters = limiters or EndpointLimiters(
-            clock=clock, sleep=sleep or time.sleep, call_timeout=2 * call_timeout
+            clock=clock, sleep=sleep or time.sleep, now=now, call_timeout=2 * call_timeout
         )
 
     def fetch(
@@ -99,7 +120,10 @@ class TushareClient(ConnectedDataApi):
             },
             row_cap=row_cap,
         )
-        answer = self._rate_limited_call(call, cancelled or self._cancelled)
+        cancelled = cancelled or self._cancelled
+        if self._asks_account and api_name != "user":
+            self._ask_account_once(cancelled)
+        answer = self._rate_limited_call(call, cancelled)
         self._warn_of_absent_fields(answer)
         return answer
 
@@ -120,9 +144,51 @@ class TushareClient(ConnectedDataApi):
             "user", {}, [], required=[EXPIRY_FIELD, POINTS_FIELD], cancelled=cancelled
         )
         account = read_account(answer, self._now().date())
-        self.limiters.account_has(account.points)
+        self.limiters.account_has(account, self._now())
         logger.info("action=account points=%s expires=%s", account.points, account.expires)
         return account
+
+    def calls_in_flight(self, api_name: str) -> int:
+        """How many calls of this endpoint to have under way at once, to lose no quota to latency."""
+        limiter = self.limiters.for_endpoint(api_name)
+        return calls_to_hide(
+            self._latencies.p90(api_name), limiter.max_calls, limiter.window_seconds
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept open; the journal of the calls is written."""
+        super().close()
+        if self._journal is not None:
+            self._journal.flush()
+
+    def _ask_account_once(self, cancelled: Callable[[], bool] | None) -> None:
+        """Learn the points before the first call. That they stay unknown is no error."""
+        while not self._account_lock.acquire(timeout=LOOK_AGAIN_SECONDS):
+            if cancelled is not None and cancelled():
+                raise CallCancelled("The call was cancelled while the account was asked for.")
+        try:
+            if not self._asks_account:
+                return
+            self._asks_account = False
+            knowledge = self.limiters.knowledge
+            account = knowledge.account()
+            if knowledge.may_ask_account(self._now()):
+                try:
+                    account = self.account(cancelled)
+                except TushareError as failure:
+                    logger.warning("action=account the points stay unknown: %s", failure)
+            self._warn_of_expiry(account)
+        finally:
+            self._account_lock.release()
+
+    def _warn_of_expiry(self, account: Account | None) -> None:
+        if account and account.expires and account.expires - self._now().date() <= EXPIRY_NEAR:
+            logger.warning(
+                "action=account points=%s of token %s expire on %s",
+                account.points,
+                self.token_fingerprint,
+                account.expires,
+            )
 
     def _rate_limited_call(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Refused by the minute: wait 3, 6 and 12 s, then raise the refusal as it came.
@@ -159,25 +225,90 @@ class TushareClient(ConnectedDataApi):
         return retrying(self._call_once, call, cancelled)
 
     def _call_once(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
-        self.limiters.check_exhausted(call, self._now())
-        limiter = self.limiters.for_endpoint(call.api_name)
-        with limiter.acquire_blocking(cancelled):
-            reply = self._post(call)
+        """Wait for a slot, make the call, learn from how it ended and write it down."""
+        self.limiters.check(call, self._now())
+        way = self._circuit.let_go()
+        if way is Way.BARRED:
+            raise self._away(call)
+
+        def give_up() -> bool:
+            # What others learn while this one waits holds for it too.
+            self.limiters.check(call, self._now())
+            if way is Way.FREE and self._circuit.seconds_left() > 0:
+                raise self._away(call)
+            return cancelled is not None and cancelled()
+
+        came = self._clock()
+        outcome: Answer | TushareError | None = None
         try:
-            return classify(reply, call)
-        except RateLimited as refusal:
-            if refusal.is_short:
-                # The source counts refused calls too: only a full window of silence helps.
-                limiter.hold(limiter.window_seconds)
-                if refusal.limit is not None:
-                    self.limiters.refused_at(call.api_name, refusal.limit)
+            limiter = self.limiters.for_endpoint(call.api_name)
+            with limiter.acquire_blocking(give_up):
+                at, sent = self._now(), self._clock()
+                try:
+                    reply: Reply | TransportFailure = self._post(call)
+                except TransportFailure as failure:
+                    reply = failure
+                seconds = self._clock() - sent
+            outcome = _judge(reply, call)
+        finally:
+            if outcome is None:
+                self._circuit.gave_up(way)
+        self._write_down(call, outcome, at, seconds, sent - came, limiter.max_calls)
+        try:
+            self._learn(call, outcome, limiter, seconds)
+        except QuotaUnavailable as error:
+            logger.error("action=learn api_name=%s: %s", call.api_name, error)
+        if isinstance(outcome, TushareError):
+            raise outcome
+        return outcome
+
+    def _learn(
+        self, call: Call, outcome: Answer | TushareError, limiter: Limiter, seconds: float
+    ) -> None:
+        """What the end of a call says of the source, the account and the endpoint."""
+        if isinstance(outcome, TransportFailure) and outcome.code is None:
+            if outcome.retry_after is not None:
+                limiter.hold(min(outcome.retry_after, limiter.window_seconds))
+            if outcome.status == TOO_MANY_REQUESTS:
+                self._circuit.succeeded()
             else:
-                self.limiters.exhausted(refusal, self._now())
-            raise
-        except TransportFailure as failure:
-            if failure.retry_after is not None:
-                limiter.hold(min(failure.retry_after, limiter.window_seconds))
-            raise
+                self._circuit.failed(str(outcome))
+            return
+        self._circuit.succeeded()
+        self._latencies.note(call.api_name, seconds)
+        if isinstance(outcome, RateLimited):
+            self.limiters.refused(outcome, self._now())
+        elif isinstance(outcome, Denied):
+            self.limiters.denied(outcome, self._now())
+        elif isinstance(outcome, Answer):
+            self.limiters.answered(call.api_name, self._now())
+
+    def _write_down(
+        self,
+        call: Call,
+        outcome: Answer | TushareError,
+        at: dt.datetime,
+        seconds: float,
+        waited: float,
+        quota: int,
+    ) -> None:
+        if self._journal is not None:
+            account = account_of(self._DataApi__token, self.base_url)
+            self._journal.record(
+                journal_entry(
+                    call, outcome, account, at=at, seconds=seconds, waited=waited, quota=quota
+                )
+            )
+
+    def _away(self, call: Call) -> SourceAway:
+        until = self._now() + dt.timedelta(seconds=self._circuit.seconds_left())
+        return SourceAway(
+            f"{show_call(call.api_name, call.params)} was not asked, as calls keep failing; the "
+            f"source is tried again at {until:%Y-%m-%d %H:%M:%S} UTC. {self._circuit.reason}",
+            until=until,
+            api_name=call.api_name,
+            params=call.params,
+        )
 
     def _pause(self, seconds: float, cancelled: Callable[[], bool] | None) -> None:
         if self._sleep is not None:
@@ -188,6 +319,15 @@ class TushareClient(ConnectedDataApi):
                 time.sleep(min(left, LOOK_AGAIN_SECONDS))
         if cancelled is not None and cancelled():
             raise CallCancelled("The call was cancelled while it waited to be tried again.")
+
+
+def _judge(reply: Reply | TransportFailure, call: Call) -> Answer | TushareError:
+    if isinstance(reply, TransportFailure):
+        return reply
+    try:
+        return classify(reply, call)
+    except TushareError as failure:
+        return failure
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
@@ -204,19 +344,45 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
 def client_from_settings(cancelled: Callable[[], bool] | None = None) -> TushareClient:
     """The client for the source that the settings name, or else for the sandbox that is running.
 
-    All clients of one token in this process share their limiters.
+    Its calls are counted and written down in the database, with those of every other process that
+    uses the same account. Close it to write the last of them.
 
     Raises:
         NoSource: there is nothing to ask, or no token to ask with.
     """
     token, base_url = source_from_settings()
-    limiters = shared_limiters(
+    rules = rules_from_settings()
+    journal = call_journal()
+    journal.keep_days = settings.TUSHARE_CALL_JOURNAL_DAYS
+    return TushareClient(
         token,
         base_url,
-        settings.TUSHARE_RATE_LIMIT_MAX_CALLS,
-        settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS,
+        limiters=stored_limiters(account_of(token, base_url), rules),
+        cancelled=cancelled,
+        circuit=circuit_of(base_url),
+        journal=journal,
+        asks_account=rules.max_calls is None,
     )
-    return TushareClient(token, base_url, limiters=limiters, cancelled=cancelled)
+
+
+def rules_from_settings() -> LimitRules:
+    """What the settings say of the quota."""
+    return LimitRules(
+        max_calls=settings.TUSHARE_RATE_LIMIT_MAX_CALLS,
+        window_seconds=settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS,
+        share=settings.TUSHARE_QUOTA_SHARE,
+        learned_lasts=dt.timedelta(days=settings.TUSHARE_LEARNED_LIMIT_DAYS),
+    )
+
+
+def current_limit(api_name: str) -> int:
+    """Calls of this endpoint in a window, as the next call would find it; no call is made."""
+    rules = rules_from_settings()
+    try:
+        token, base_url = source_from_settings()
+    except NoSource:
+        return rules.in_force(Access(utc_now()))
+    return stored_limiters(account_of(token, base_url), rules).for_endpoint(api_name).max_calls
 
 
 def source_from_settings() -> tuple[str, str]:

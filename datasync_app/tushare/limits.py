@@ -1,6 +1,7 @@
-"""Which limit holds for an endpoint. The source counts per endpoint, so each has its own limiter.
+"""One limiter per endpoint, under the limit that holds for it now, and what is refused unasked.
 
-The setting wins; else the account's points decide; else a little below the common 200 a minute.
+The source counts per endpoint. The setting wins; else what staff set, else what a refusal taught,
+else what the account's points allow, else a little below the common 200 a minute.
 """
 
 from __future__ import annotations
@@ -10,27 +11,35 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from datasync_app.tushare.outcomes import RateLimited, show_call
+from datasync_app.tushare.access import LimitRules
+from datasync_app.tushare.account import Account
+from datasync_app.tushare.database import quota_database
+from datasync_app.tushare.knowledge import Knowledge, MemoryKnowledge, StoredKnowledge
+from datasync_app.tushare.outcomes import Denied, RateLimited, show_call
 from datasync_app.tushare.rate_limiter import SlidingWindowRateLimiter
+from datasync_app.tushare.shared_limiter import SharedRateLimiter
+from datasync_app.tushare.transport import is_loopback, utc_now
 from datasync_app.tushare.wire import Call
 
-DEFAULT_MAX_CALLS = 195
 DEFAULT_WINDOW_SECONDS = 60.0
-# Calls a minute by points: the tier's stated limit less a little, as other scripts may call too.
-CALLS_BY_POINTS = ((10_000, 980), (5_000, 490), (2_000, 195), (0, 45))
-# Of a limit that a refusal stated, this share is used: measured refusals came before the number.
-STATED_SHARE = 0.95
-MAX_SILENCE = dt.timedelta(hours=1)
+# A call that has not ended by then counts as answered: twice the deadline of a call.
+DEFAULT_CALL_TIMEOUT = 60.0
+
+Limiter = SlidingWindowRateLimiter | SharedRateLimiter
 
 
-def calls_for_points(points: int) -> int:
-    """Calls a minute that an account with so many points may make of one endpoint."""
-    return next(calls for threshold, calls in CALLS_BY_POINTS if points >= threshold)
+class MakeLimiter(Protocol):
+    def __call__(self, api_name: str, max_calls: int) -> Limiter: ...
 
 
 class EndpointLimiters:
-    """One limiter per endpoint, made when first asked for."""
+    """The limiters of one account, made when first asked for.
+
+    By default they count in this process and forget with it; `stored_limiters` makes those that
+    count and know in the database, for all processes.
+    """
 
     def __init__(
         self,
@@ -38,101 +47,134 @@ class EndpointLimiters:
         window_seconds: float = DEFAULT_WINDOW_SECONDS,
         *,
         points: int | None = None,
+        share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        call_timeout: float = 60.0,
+        now: Callable[[], dt.datetime] = utc_now,
+        call_timeout: float = DEFAULT_CALL_TIMEOUT,
+        rules: LimitRules | None = None,
+        knowledge: Knowledge | None = None,
+        make: MakeLimiter | None = None,
     ) -> None:
-        self._setting = max_calls
-        self._window_seconds = window_seconds
-        self._points = points
-        self._clock = clock
-        self._sleep = sleep
-        self._call_timeout = call_timeout
-        self._lock = threading.Lock()
-        self._limiters: dict[str, SlidingWindowRateLimiter] = {}
-        self._stated: dict[str, int] = {}
-        self._exhausted: dict[str, tuple[RateLimited, dt.datetime]] = {}
+        self.rules = rules or LimitRules(max_calls, window_seconds, share)
+        self.knowledge = knowledge or MemoryKnowledge(self.rules, points)
+        self._now = now
 
-    def for_endpoint(self, api_name: str) -> SlidingWindowRateLimiter:
+        def in_process(api_name: str, max_calls: int) -> Limiter:
+            return SlidingWindowRateLimiter(
+                max_calls, window_seconds, clock=clock, sleep=sleep, call_timeout=call_timeout
+            )
+
+        self._make = make or in_process
+        self._lock = threading.Lock()
+        self._limiters: dict[str, Limiter] = {}
+
+    def for_endpoint(self, api_name: str) -> Limiter:
+        """Its limiter, under the limit that holds now."""
+        limit = self.rules.in_force(self.knowledge.of(api_name, self._now()))
         with self._lock:
             limiter = self._limiters.get(api_name)
             if limiter is None:
-                limiter = self._limiters[api_name] = SlidingWindowRateLimiter(
-                    self._limit(api_name),
-                    self._window_seconds,
-                    clock=self._clock,
-                    sleep=self._sleep,
-                    call_timeout=self._call_timeout,
-                )
-            return limiter
+                limiter = self._limiters[api_name] = self._make(api_name, limit)
+        if limiter.max_calls != limit:
+            limiter.set_max_calls(limit)
+        return limiter
 
-    def account_has(self, points: int) -> None:
+    def account_has(self, account: Account, now: dt.datetime | None = None) -> None:
         """The account's points are known now: they decide where no setting does."""
-        with self._lock:
-            self._points = points
-            for api_name, limiter in self._limiters.items():
-                limiter.set_max_calls(self._limit(api_name))
+        self.knowledge.account_has(account, now or self._now())
 
-    def refused_at(self, api_name: str, stated: int) -> None:
-        """A refusal stated so many calls a minute for this endpoint: stay below that."""
-        limiter = self.for_endpoint(api_name)
-        with self._lock:
-            self._stated[api_name] = stated
-            limiter.set_max_calls(self._limit(api_name))
+    def refused(self, refusal: RateLimited, now: dt.datetime) -> None:
+        """Learn from a refusal: hold the endpoint for a window, or leave it alone until its reset.
 
-    def exhausted(self, refusal: RateLimited, now: dt.datetime) -> None:
-        """The calls of an hour or a day are used up: the endpoint is left alone for a while.
-
-        Never for more than an hour, so that points bought meanwhile are noticed.
+        The source counts refused calls too, so only a full window of silence helps.
         """
-        until = min(refusal.reset_at or now, now + MAX_SILENCE)
-        with self._lock:
-            self._exhausted[refusal.api_name] = (refusal, until)
+        if not refusal.is_short:
+            self.knowledge.spend(refusal, now)
+            return
+        limiter = self.for_endpoint(refusal.api_name)
+        limiter.hold(limiter.window_seconds)
+        self.knowledge.learn(refusal.api_name, refusal.limit, limiter.used(), now)
 
-    def check_exhausted(self, call: Call, now: dt.datetime) -> None:
-        """Raises:
-        RateLimited: the endpoint's hour or day is known to be used up, so asking is in vain.
+    def denied(self, refusal: Denied, now: dt.datetime) -> None:
+        """This account may not call the endpoint: it is not asked again for a while."""
+        self.knowledge.deny(refusal, now)
+
+    def answered(self, api_name: str, now: dt.datetime) -> None:
+        """The endpoint answered: earlier denials of it are over."""
+        access = self.knowledge.of(api_name, now)
+        if access.denial or access.spent:
+            self.knowledge.allow(api_name)
+
+    def check(self, call: Call, now: dt.datetime) -> None:
+        """Whether asking makes sense; limits that are due to rise do so on the way.
+
+        Raises:
+            Denied: this account was denied the endpoint, lately enough to be believed.
+            RateLimited: the endpoint's hour or day is known to be used up.
         """
-        with self._lock:
-            refusal, until = self._exhausted.get(call.api_name, (None, now))
-        if refusal is not None and now < until:
-            raise RateLimited(
-                f"{show_call(call.api_name, call.params)} was not asked until "
-                f"{until:%Y-%m-%d %H:%M} UTC, as an earlier call was refused: {refusal}",
-                limit=refusal.limit,
-                unit=refusal.unit,
-                reset_at=refusal.reset_at,
-                code=refusal.code,
+        access = self.knowledge.of(call.api_name, now)
+        asked = show_call(call.api_name, call.params)
+        if denial := access.denial_in_force():
+            raise Denied(
+                f"{asked} was not asked, as it was denied at {denial.at:%Y-%m-%d %H:%M} UTC: "
+                f"{denial.text}",
+                kind=denial.kind,
+                code=denial.code,
                 api_name=call.api_name,
                 params=call.params,
             )
+        if spent := access.spent_in_force():
+            raise RateLimited(
+                f"{asked} was not asked until {spent.until:%Y-%m-%d %H:%M} UTC, as an earlier call "
+                f"was refused: {spent.text}",
+                limit=spent.limit,
+                unit=spent.unit,
+                reset_at=spent.until,
+                code=spent.code,
+                api_name=call.api_name,
+                params=call.params,
+            )
+        limit = self.rules.raised(access)
+        if limit is not None:
+            self.knowledge.raise_limit(call.api_name, access, limit)
 
-    def _limit(self, api_name: str) -> int:
-        if self._setting is not None:
-            limit = self._setting
-        elif self._points is not None:
-            limit = calls_for_points(self._points)
-        else:
-            limit = DEFAULT_MAX_CALLS
-        stated = self._stated.get(api_name)
-        return limit if stated is None else min(limit, max(1, int(stated * STATED_SHARE)))
+
+_stored: dict[tuple[str, LimitRules], EndpointLimiters] = {}
+_stored_lock = threading.Lock()
 
 
-_shared: dict[tuple[str, str, int | None, float], EndpointLimiters] = {}
-_shared_lock = threading.Lock()
+def stored_limiters(account: str, rules: LimitRules) -> EndpointLimiters:
+    """The limiters of an account that all processes share; those of one process queue together."""
+    with _stored_lock:
+        limiters = _stored.get((account, rules))
+        if limiters is None:
+            database = quota_database()
 
+            def shared(api_name: str, max_calls: int) -> Limiter:
+                return SharedRateLimiter(
+                    database,
+                    account,
+                    api_name,
+                    max_calls,
+                    rules.window_seconds,
+                    call_timeout=DEFAULT_CALL_TIMEOUT,
+                )
 
-def shared_limiters(
-    token: str, base_url: str, max_calls: int | None, window_seconds: float
-) -> EndpointLimiters:
-    """The limiters of this token in this process: every client of the token counts together."""
-    key = (fingerprint(token), base_url, max_calls, window_seconds)
-    with _shared_lock:
-        if key not in _shared:
-            _shared[key] = EndpointLimiters(max_calls, window_seconds)
-        return _shared[key]
+            limiters = _stored[account, rules] = EndpointLimiters(
+                rules=rules, knowledge=StoredKnowledge(database, account, rules), make=shared
+            )
+        return limiters
 
 
 def fingerprint(token: str) -> str:
     """Names a token without telling it."""
     return hashlib.sha256(token.encode()).hexdigest()[:12]
+
+
+def account_of(token: str, base_url: str) -> str:
+    """The name under which an account is known here: the token's fingerprint.
+
+    On loopback any word serves as a token, and each server there counts for itself.
+    """
+    return fingerprint(f"{token} {base_url.rstrip('/')}" if is_loopback(base_url) else token)

@@ -137,6 +137,21 @@ class TransportFailure(TushareError):
         self.retry_after = retry_after
 
 
+class SourceAway(TransportFailure):
+    """No call was made: the source has failed many in a row, and is asked again at `until`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: dt.datetime,
+        api_name: str = "",
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, api_name=api_name, params=params)
+        self.until = until
+
+
 class NoSource(TushareError):
     """Neither a token nor a base URL is set, and no sandbox is running."""
 

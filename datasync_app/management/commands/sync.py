@@ -8,7 +8,6 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -23,7 +22,7 @@ from datasync_app.engine.run import OwnGuard
 from datasync_app.errors import DatasyncError
 from datasync_app.progress import Progress
 from datasync_app.session import Session, open_session
-from datasync_app.tushare.limits import DEFAULT_MAX_CALLS
+from datasync_app.tushare.client import current_limit
 from datasync_app.tushare.outcomes import TushareError
 from scheduler_app.errors import SchedulerError
 from scheduler_app.registry import registry
@@ -120,7 +119,7 @@ class Command(BaseCommand):
 
     def _show_plan(self, dataset: Dataset, first: dt.date, last: dt.date, now: dt.datetime) -> None:
         plan = plan_dates(dataset, first, last, now=now)
-        quota = settings.TUSHARE_RATE_LIMIT_MAX_CALLS or DEFAULT_MAX_CALLS
+        quota = current_limit(dataset.name)
         minutes = max(len(plan.todo) - quota, 0) / quota
         self.stdout.write(
             f"{dataset.name} {show_date(first)} to {show_date(last)}: {len(plan.todo)} cells to fetch, "

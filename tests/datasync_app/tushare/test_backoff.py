@@ -101,10 +101,12 @@ def test_it_takes_a_slot_for_every_attempt(serve: Serve, connect: Connect) -> No
     assert client.limiters.for_endpoint("daily").used() == 3
 
 
-def test_it_learns_the_stated_limit(serve: Serve, connect: Connect) -> None:
-    client = connect(serve(refuse(40203, "频率超限(40次/分钟)"), answer(ROWS)).url)
+def test_it_learns_from_a_refusal(serve: Serve, connect: Connect) -> None:
+    rows = [answer(ROWS)] * 41
+    client = connect(serve(*rows, refuse(40203, "频率超限(40次/分钟)"), answer(ROWS)).url)
 
-    client.fetch("daily", {}, ["close"])
+    for _ in range(42):
+        client.fetch("daily", {}, ["close"])
 
     assert client.limiters.for_endpoint("daily").max_calls == 38
 

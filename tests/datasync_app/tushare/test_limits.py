@@ -4,18 +4,26 @@ import datetime as dt
 
 import pytest
 
-from datasync_app.tushare.limits import EndpointLimiters, calls_for_points, shared_limiters
-from datasync_app.tushare.outcomes import RateLimited, RateUnit
+from datasync_app.tushare.access import LimitRules
+from datasync_app.tushare.account import Account
+from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
+from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
 from datasync_app.tushare.wire import Call
 
 NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
+MINUTE = dt.timedelta(minutes=1)
 
 
-@pytest.mark.parametrize(
-    ("points", "calls"), [(120, 45), (1999, 45), (2000, 195), (5000, 490), (10_000, 980)]
-)
-def test_it_knows_what_an_account_may_call(points: int, calls: int) -> None:
-    assert calls_for_points(points) == calls
+def limiters_now(**settings: float) -> EndpointLimiters:
+    return EndpointLimiters(now=lambda: NOW, clock=lambda: 0.0, **settings)  # type: ignore[arg-type]
+
+
+def used_up(unit: RateUnit, reset_in: dt.timedelta) -> RateLimited:
+    return RateLimited("used up", unit=unit, reset_at=NOW + reset_in, api_name="stock_basic")
+
+
+def denied(kind: DenialKind) -> Denied:
+    return Denied("没有接口访问权限", kind=kind, code=40203, api_name="fina_indicator")
 
 
 def test_it_has_a_limiter_for_each_endpoint() -> None:
@@ -25,56 +33,108 @@ def test_it_has_a_limiter_for_each_endpoint() -> None:
     assert limiters.for_endpoint("daily") is not limiters.for_endpoint("adj_factor")
 
 
-def test_it_lets_the_setting_win_over_the_points() -> None:
-    assert EndpointLimiters(30, points=5000).for_endpoint("daily").max_calls == 30
-
-
-def test_it_takes_the_default_when_it_knows_nothing() -> None:
-    assert EndpointLimiters().for_endpoint("daily").max_calls == 195
-
-
 def test_it_applies_the_points_to_the_limiters_that_exist() -> None:
-    limiters = EndpointLimiters()
+    limiters = limiters_now()
     daily = limiters.for_endpoint("daily")
+    assert daily.max_calls == 195
 
-    limiters.account_has(120)
+    limiters.account_has(Account(120, None))
 
+    assert limiters.for_endpoint("daily") is daily
     assert daily.max_calls == 45
 
 
-def test_it_stays_below_the_limit_that_a_refusal_stated() -> None:
-    limiters = EndpointLimiters(195)
+def test_it_learns_from_a_refusal_what_we_had_in_the_window() -> None:
+    limiters = limiters_now(max_calls=195)
+    daily = limiters.for_endpoint("daily")
+    for _ in range(80):
+        daily.acquire_blocking().answered()
 
-    limiters.refused_at("daily", 100)
-    limiters.refused_at("adj_factor", 400)
-    limiters.refused_at("stock_basic", 1)
+    limiters.refused(RateLimited("", limit=400, unit=RateUnit.MINUTE, api_name="daily"), NOW)
 
-    assert limiters.for_endpoint("daily").max_calls == 95
+    assert limiters.for_endpoint("daily").max_calls == 76
     assert limiters.for_endpoint("adj_factor").max_calls == 195
-    assert limiters.for_endpoint("stock_basic").max_calls == 1
 
 
-def test_it_shares_the_limiters_of_a_token_in_the_process() -> None:
-    one = shared_limiters("t" * 56, "http://127.0.0.1:1", None, 60)
-
-    assert one is shared_limiters("t" * 56, "http://127.0.0.1:1", None, 60)
-    assert one is not shared_limiters("u" * 56, "http://127.0.0.1:1", None, 60)
-
-
-@pytest.mark.parametrize(("reset_in", "silent"), [(20, 20), (16 * 60, 60)])
-def test_it_leaves_an_exhausted_endpoint_alone_for_an_hour_at_most(
-    reset_in: int, silent: int
-) -> None:
-    limiters = EndpointLimiters()
-    reset_at = NOW + dt.timedelta(minutes=reset_in)
-    limiters.exhausted(
-        RateLimited("used up", unit=RateUnit.DAY, reset_at=reset_at, api_name="stock_basic"), NOW
-    )
+def test_it_leaves_an_exhausted_endpoint_alone_until_its_reset() -> None:
+    limiters = limiters_now()
+    limiters.refused(used_up(RateUnit.DAY, 20 * MINUTE), NOW)
 
     with pytest.raises(RateLimited, match="used up") as refusal:
-        limiters.check_exhausted(
-            Call("stock_basic"), NOW + dt.timedelta(minutes=silent, seconds=-1)
-        )
-    assert refusal.value.reset_at == reset_at
-    limiters.check_exhausted(Call("stock_basic"), NOW + dt.timedelta(minutes=silent))
-    limiters.check_exhausted(Call("daily"), NOW)
+        limiters.check(Call("stock_basic"), NOW + 19 * MINUTE)
+    assert refusal.value.reset_at == NOW + 20 * MINUTE
+    assert not refusal.value.is_short
+    limiters.check(Call("stock_basic"), NOW + 20 * MINUTE)
+    limiters.check(Call("daily"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours"), [(DenialKind.PERMISSION, 20), (DenialKind.TOKEN, 1), (DenialKind.IP, 1)]
+)
+def test_it_refuses_what_was_denied_until_it_is_time_to_try_again(
+    kind: DenialKind, hours: int
+) -> None:
+    limiters = limiters_now()
+    limiters.denied(denied(kind), NOW)
+    end = NOW + dt.timedelta(hours=hours)
+
+    with pytest.raises(Denied, match="没有接口访问权限") as refusal:
+        limiters.check(Call("fina_indicator"), end - MINUTE)
+    assert (refusal.value.kind, refusal.value.code) == (kind, 40203)
+    limiters.check(Call("fina_indicator"), end)
+    limiters.check(Call("daily"), NOW)
+
+
+@pytest.mark.parametrize(("points", "asks_again"), [(2000, False), (5000, True)])
+def test_more_points_end_denials_and_spent_quotas(points: int, asks_again: bool) -> None:
+    limiters = limiters_now()
+    limiters.account_has(Account(2000, None))
+    limiters.denied(denied(DenialKind.PERMISSION), NOW)
+    limiters.refused(used_up(RateUnit.DAY, 20 * MINUTE), NOW)
+
+    limiters.account_has(Account(points, None))
+
+    for api_name in ("fina_indicator", "stock_basic"):
+        try:
+            limiters.check(Call(api_name), NOW)
+            asked = True
+        except (Denied, RateLimited):
+            asked = False
+        assert asked is asks_again
+
+
+def test_an_answer_ends_a_denial() -> None:
+    limiters = limiters_now()
+    limiters.denied(denied(DenialKind.PERMISSION), NOW)
+
+    limiters.answered("fina_indicator", NOW)
+
+    limiters.check(Call("fina_indicator"), NOW)
+
+
+def test_the_clients_of_an_account_share_their_limiters_in_a_process() -> None:
+    rules = LimitRules()
+
+    assert stored_limiters("a" * 12, rules) is stored_limiters("a" * 12, LimitRules())
+    assert stored_limiters("a" * 12, rules) is not stored_limiters("b" * 12, rules)
+    assert stored_limiters("a" * 12, rules) is not stored_limiters("a" * 12, LimitRules(30))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://api.tushare.pro/dataapi", "https://mirror.example/dataapi/", True),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8001/", True),
+        ("http://127.0.0.1:8001", "http://127.0.0.1:8002", False),
+    ],
+)
+def test_an_account_is_its_token_and_on_loopback_its_server(
+    one: str, other: str, same: bool, token: str
+) -> None:
+    assert (account_of(token, one) == account_of(token, other)) is same
+    assert token not in account_of(token, one)
+
+
+def test_another_token_is_another_account(token: str) -> None:
+    url = "https://api.tushare.pro/dataapi"
+    assert account_of(token, url) != account_of(token[::-1], url)

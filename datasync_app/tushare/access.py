@@ -1,0 +1,124 @@
+"""What is known of one endpoint for one account, and what follows from it. Pure: no clock, no tables.
+
+A refusal by the minute teaches a limit: the smaller of the stated one and what we had in the window
+when refused, times 0.95. Every clean window raises it by 5 % towards the stated one. Where we had
+made few calls, others use the same account or an earlier process did; then one refusal costs at
+most three quarters, as the number tells of them and not of the limit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+from datasync_app.tushare.outcomes import DenialKind, RateUnit
+
+DEFAULT_MAX_CALLS = 195
+# Calls a minute by points: the tier's stated limit less a little, as other scripts may call too.
+CALLS_BY_POINTS = ((10_000, 980), (5_000, 490), (2_000, 195), (0, 45))
+LEARNED_SHARE = 0.95
+RAISE = 1.05
+LEAST_LEARNED_SHARE = 0.25
+# A denial is believed for so long. Less than a day, so that the same hour tomorrow asks again;
+# addresses are released within the hour, and a token may be repaired.
+DENIAL_LASTS = {
+    DenialKind.PERMISSION: dt.timedelta(hours=20),
+    DenialKind.TOKEN: dt.timedelta(hours=1),
+    DenialKind.IP: dt.timedelta(hours=1),
+}
+
+
+@dataclass(frozen=True)
+class Denial:
+    kind: DenialKind
+    code: int | None
+    text: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Spent:
+    """The calls of an hour or a day are used up."""
+
+    until: dt.datetime
+    limit: int | None
+    unit: RateUnit
+    code: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """As it was known at `now`, by the clock that wrote it."""
+
+    now: dt.datetime
+    points: int | None = None
+    stated_limit: int | None = None
+    learned_limit: int | None = None
+    learned_at: dt.datetime | None = None
+    raised_at: dt.datetime | None = None
+    set_limit: int | None = None
+    denial: Denial | None = None
+    spent: Spent | None = None
+
+    def denial_in_force(self) -> Denial | None:
+        if self.denial and self.now < self.denial.at + DENIAL_LASTS[self.denial.kind]:
+            return self.denial
+        return None
+
+    def spent_in_force(self) -> Spent | None:
+        return self.spent if self.spent and self.now < self.spent.until else None
+
+
+@dataclass(frozen=True)
+class LimitRules:
+    """What decides beside the knowledge: the settings, per window of `window_seconds`."""
+
+    max_calls: int | None = None
+    window_seconds: float = 60.0
+    share: float = 1.0
+    learned_lasts: dt.timedelta = dt.timedelta(days=7)
+
+    def account_limit(self, access: Access) -> int:
+        """What the account may do as a whole: setting, else staff, else stated, else points."""
+        if self.max_calls is not None:
+            return self.max_calls
+        if access.set_limit is not None:
+            return access.set_limit
+        if self.remembers(access) and access.stated_limit is not None:
+            return access.stated_limit
+        return DEFAULT_MAX_CALLS if access.points is None else calls_for_points(access.points)
+
+    def in_force(self, access: Access) -> int:
+        """The calls we make in a window: our share of the account's limit, and what was learned."""
+        limit = max(1, int(self.account_limit(access) * self.share))
+        staff_decides = self.max_calls is None and access.set_limit is not None
+        if staff_decides or not self.remembers(access) or access.learned_limit is None:
+            return limit
+        return min(limit, access.learned_limit)
+
+    def remembers(self, access: Access) -> bool:
+        """Whether what was learned is still young enough to count."""
+        return access.learned_at is not None and access.now < access.learned_at + self.learned_lasts
+
+    def learned(self, access: Access, stated: int | None, had: int) -> int:
+        """The limit that a refusal teaches, with `had` of our calls in the window."""
+        limit = min(self.in_force(access), stated) if stated else self.in_force(access)
+        taught = int(min(limit if stated is None else stated, had) * LEARNED_SHARE)
+        return max(taught, int(limit * LEAST_LEARNED_SHARE), 1)
+
+    def raised(self, access: Access) -> int | None:
+        """The next higher limit when a clean window has passed since the last change."""
+        if access.learned_limit is None or access.raised_at is None:
+            return None
+        ceiling = access.stated_limit or self.account_limit(access)
+        window = dt.timedelta(seconds=self.window_seconds)
+        if access.learned_limit >= ceiling or access.now < access.raised_at + window:
+            return None
+        return min(ceiling, math.ceil(access.learned_limit * RAISE))
+
+
+def calls_for_points(points: int) -> int:
+    """Calls a minute that an account with so many points may make of one endpoint."""
+    return next(calls for threshold, calls in CALLS_BY_POINTS if points >= threshold)

@@ -1,0 +1,281 @@
+"""Where the knowledge of an account is kept: in the database for all processes, or in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from datasync_app.tushare.access import Access, Denial, LimitRules, Spent
+from datasync_app.tushare.account import Account
+from datasync_app.tushare.database import QuotaDatabase, storable
+from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
+
+# What another process or staff wrote is seen within this time.
+READ_AGAIN_SECONDS = 1.0
+ACCOUNT_LASTS = dt.timedelta(days=1)
+_TEXT_LENGTH = 500
+
+
+class Knowledge(Protocol):
+    """Of one account. `now` is the caller's clock; a store with a clock of its own ignores it."""
+
+    def of(self, api_name: str, now: dt.datetime) -> Access: ...
+
+    def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
+        """A refusal by the minute, with `had` calls of ours in the window."""
+
+    def raise_limit(self, api_name: str, access: Access, limit: int) -> None: ...
+
+    def spend(self, refusal: RateLimited, now: dt.datetime) -> None:
+        """A refusal by the hour or the day."""
+
+    def deny(self, refusal: Denied, now: dt.datetime) -> None: ...
+
+    def allow(self, api_name: str) -> None:
+        """The endpoint answered, so whatever denied it is over."""
+
+    def account_has(self, account: Account, now: dt.datetime) -> None: ...
+
+    def account(self) -> Account | None:
+        """As last told, however old."""
+
+    def may_ask_account(self, now: dt.datetime) -> bool:
+        """True once a day and account, for whoever asks first."""
+
+
+class MemoryKnowledge:
+    """For tests, and for clients without a database."""
+
+    def __init__(self, rules: LimitRules, points: int | None = None) -> None:
+        self._rules = rules
+        self._points = points
+        self._account: Account | None = None
+        self._asked_at: dt.datetime | None = None
+        self._known: dict[str, Access] = {}
+        self._lock = threading.Lock()
+
+    def of(self, api_name: str, now: dt.datetime) -> Access:
+        with self._lock:
+            known = self._known.get(api_name) or Access(now)
+            return dataclasses.replace(known, now=now, points=self._points)
+
+    def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
+        access = self.of(api_name, now)
+        self._note(
+            access,
+            api_name,
+            stated_limit=stated,
+            learned_limit=self._rules.learned(access, stated, had),
+            learned_at=now,
+            raised_at=now + dt.timedelta(seconds=self._rules.window_seconds),
+        )
+
+    def raise_limit(self, api_name: str, access: Access, limit: int) -> None:
+        self._note(access, api_name, learned_limit=limit, raised_at=access.now)
+
+    def spend(self, refusal: RateLimited, now: dt.datetime) -> None:
+        self._note(self.of(refusal.api_name, now), refusal.api_name, spent=_spent(refusal, now))
+
+    def deny(self, refusal: Denied, now: dt.datetime) -> None:
+        denial = Denial(refusal.kind, refusal.code, storable(str(refusal), _TEXT_LENGTH), now)
+        self._note(self.of(refusal.api_name, now), refusal.api_name, denial=denial)
+
+    def allow(self, api_name: str) -> None:
+        with self._lock:
+            if known := self._known.get(api_name):
+                self._known[api_name] = dataclasses.replace(known, denial=None, spent=None)
+
+    def account_has(self, account: Account, now: dt.datetime) -> None:
+        with self._lock:
+            rose = self._points is not None and account.points > self._points
+            self._account, self._points = account, account.points
+            if rose:
+                for api_name, known in self._known.items():
+                    self._known[api_name] = dataclasses.replace(known, denial=None, spent=None)
+
+    def account(self) -> Account | None:
+        return self._account
+
+    def may_ask_account(self, now: dt.datetime) -> bool:
+        with self._lock:
+            if self._asked_at is not None and now < self._asked_at + ACCOUNT_LASTS:
+                return False
+            self._asked_at = now
+            return True
+
+    def _note(self, access: Access, api_name: str, **changes: object) -> None:
+        with self._lock:
+            self._known[api_name] = dataclasses.replace(access, **changes)  # type: ignore[arg-type]
+
+
+_READ = """
+    SELECT clock_timestamp(),
+           (SELECT points FROM tushare_account WHERE token_fingerprint = %s),
+           stated_limit, learned_limit, learned_at, raised_at, set_limit,
+           denied_kind, denied_code, denied_text, denied_at,
+           spent_until, spent_limit, spent_unit, spent_code, spent_text
+    FROM (SELECT 1) AS always LEFT JOIN tushare_endpoint_access
+        ON token_fingerprint = %s AND api_name = %s
+"""
+_MAY_ASK = """
+    INSERT INTO tushare_account (token_fingerprint, asked_at) VALUES (%s, clock_timestamp())
+    ON CONFLICT (token_fingerprint) DO UPDATE SET asked_at = clock_timestamp()
+    WHERE tushare_account.asked_at <= clock_timestamp() - %s
+    RETURNING 1
+"""
+# The old points are read before the update, which is what a CTE is for.
+_ACCOUNT_HAS = """
+    WITH earlier AS (
+        SELECT points FROM tushare_account WHERE token_fingerprint = %(account)s
+    ), told AS (
+        INSERT INTO tushare_account (token_fingerprint, points, expires, answered_at, asked_at)
+        VALUES (%(account)s, %(points)s, %(expires)s, clock_timestamp(), clock_timestamp())
+        ON CONFLICT (token_fingerprint) DO UPDATE SET points = excluded.points,
+            expires = excluded.expires, answered_at = excluded.answered_at
+    )
+    UPDATE tushare_endpoint_access SET denied_at = NULL, spent_until = NULL, updated_at = now()
+    WHERE token_fingerprint = %(account)s AND %(points)s > (SELECT points FROM earlier)
+"""
+
+
+class StoredKnowledge:
+    """In the database, judged by its clock; each endpoint is read at most once a second."""
+
+    def __init__(
+        self,
+        database: QuotaDatabase,
+        account: str,
+        rules: LimitRules,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._fingerprint = account
+        self._rules = rules
+        self._clock = clock
+        self._held: dict[str, tuple[float, Access]] = {}
+
+    def of(self, api_name: str, now: dt.datetime) -> Access:
+        read_at, access = self._held.get(api_name, (None, None))
+        if read_at is not None and access and self._clock() < read_at + READ_AGAIN_SECONDS:
+            return access
+        access = self._read(api_name)
+        self._held[api_name] = (self._clock(), access)
+        return access
+
+    def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
+        access = self._read(api_name)
+        self._note(
+            api_name,
+            "stated_limit = %s, learned_limit = %s, learned_at = clock_timestamp(),"
+            " raised_at = clock_timestamp() + make_interval(secs => %s)",
+            [stated, self._rules.learned(access, stated, had), self._rules.window_seconds],
+        )
+
+    def raise_limit(self, api_name: str, access: Access, limit: int) -> None:
+        """One process raises; the others, who saw the same, find that it has been done."""
+        self._note(
+            api_name,
+            "learned_limit = %s, raised_at = clock_timestamp()",
+            [limit],
+            only="raised_at = %s",
+            only_values=[access.raised_at],
+        )
+
+    def spend(self, refusal: RateLimited, now: dt.datetime) -> None:
+        # As a duration: the reset is by the caller's clock, the table by the database's.
+        spent = _spent(refusal, now)
+        self._note(
+            refusal.api_name,
+            "spent_until = clock_timestamp() + %s, spent_limit = %s, spent_unit = %s,"
+            " spent_code = %s, spent_text = %s",
+            [spent.until - now, spent.limit, spent.unit.value, spent.code, spent.text],
+        )
+
+    def deny(self, refusal: Denied, now: dt.datetime) -> None:
+        self._note(
+            refusal.api_name,
+            "denied_at = clock_timestamp(), denied_kind = %s, denied_code = %s, denied_text = %s",
+            [refusal.kind.value, refusal.code, storable(str(refusal), _TEXT_LENGTH)],
+        )
+
+    def allow(self, api_name: str) -> None:
+        self._note(api_name, "denied_at = NULL, spent_until = NULL", [])
+
+    def account_has(self, account: Account, now: dt.datetime) -> None:
+        values = {
+            "account": self._fingerprint,
+            "points": account.points,
+            "expires": account.expires,
+        }
+        self._database.rows(_ACCOUNT_HAS, values)
+        self._held.clear()
+
+    def account(self) -> Account | None:
+        known = self._database.rows(
+            "SELECT points, expires FROM tushare_account"
+            " WHERE token_fingerprint = %s AND points IS NOT NULL",
+            [self._fingerprint],
+        )
+        return Account(*known[0]) if known else None
+
+    def may_ask_account(self, now: dt.datetime) -> bool:
+        return bool(self._database.rows(_MAY_ASK, [self._fingerprint, ACCOUNT_LASTS]))
+
+    def _read(self, api_name: str) -> Access:
+        values = [self._fingerprint, self._fingerprint, api_name]
+        [row] = self._database.rows(_READ, values)
+        now, points, stated, learned, learned_at, raised_at, set_limit, *refusals = row
+        kind, denied_code, denied_text, denied_at, *spent = refusals
+        until, spent_limit, spent_unit, spent_code, spent_text = spent
+        return Access(
+            now=now,
+            points=points,
+            stated_limit=stated,
+            learned_limit=learned,
+            learned_at=learned_at,
+            raised_at=raised_at,
+            set_limit=set_limit,
+            denial=Denial(DenialKind(kind), denied_code, denied_text, denied_at)
+            if denied_at
+            else None,
+            spent=Spent(until, spent_limit, RateUnit(spent_unit), spent_code, spent_text)
+            if until
+            else None,
+        )
+
+    def _note(
+        self,
+        api_name: str,
+        changes: str,
+        values: list[object],
+        *,
+        only: str = "true",
+        only_values: list[object] | None = None,
+    ) -> None:
+        row = [self._fingerprint, api_name]
+        self._database.rows(
+            "INSERT INTO tushare_endpoint_access (token_fingerprint, api_name) VALUES (%s, %s)"
+            " ON CONFLICT DO NOTHING",
+            row,
+        )
+        self._database.rows(
+            f"UPDATE tushare_endpoint_access SET {changes}, updated_at = clock_timestamp()"  # noqa: S608
+            f" WHERE token_fingerprint = %s AND api_name = %s AND {only}",
+            [*values, *row, *(only_values or [])],
+        )
+        self._held.pop(api_name, None)
+
+
+def _spent(refusal: RateLimited, now: dt.datetime) -> Spent:
+    return Spent(
+        until=refusal.reset_at or now,
+        limit=refusal.limit,
+        unit=refusal.unit or RateUnit.HOUR,
+        code=refusal.code,
+        text=storable(str(refusal), _TEXT_LENGTH),
+    )
