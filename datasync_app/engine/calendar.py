@@ -41,8 +41,8 @@ def open_days(start: dt.date, end: dt.date) -> list[dt.date]:
     stored = TradeCal.objects.filter(
         exchange__in=EXCHANGES, is_open=1, cal_date__gte=start, cal_date__lte=end
     )
-    days = stored.values_list("cal_date", flat=True).distinct()
-    return sorted({day for day in days if day.year in held} | set(from_library))
+    open_there = stored.values_list("cal_date", flat=True).distinct()
+    return sorted({day for day in open_there if day.year in held} | set(from_library))
 
 
 def days_of_year(year: int) -> frozenset[dt.date]:

@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from datasync_app.dates import SHANGHAI, parse_date
+from datasync_app.library_calendar import FIRST_DAY
 from datasync_app.sandbox.bars import Bars
 from datasync_app.sandbox.basics import BASIC_FIELDS, basic_rows
-from datasync_app.sandbox.calendar import FIRST_DAY, Calendar
+from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.halts import BLOCK
 from datasync_app.sandbox.noise import Ints, Noise
 from datasync_app.sandbox.population import Population
