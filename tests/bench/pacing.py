@@ -16,20 +16,27 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from datasync_app.sandbox.protocol import Refusal, Rows, no_permission
 from tests.bench.report import say, table
 from tests.bench.surroundings import start_django
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.limits import EndpointLimiters
 
 WINDOWS = 3
 QUOTAS = (200, 500)  # a minute, of accounts with 2,000 and with 5,000 points
 LATENCY_SECONDS = 0.3
 FIXED_INTERVAL_SECONDS = 0.35
 THREADS = 32
+PROCESSES = 4
+START_SECONDS = 15.0  # until the last process of several has made its first call
 
 
 class Contender(enum.Enum):
-    SLIDING = "sliding window (ours), 32 threads"
+    SLIDING = "sliding window, 32 threads"
+    SHARED = "the same in PostgreSQL, 4 processes x 8 threads"
     FIXED = "fixed interval of 0.35 s"
     LOOP = "plain sequential loop"
 
@@ -82,8 +89,6 @@ def measure(scene: Scene) -> Tally:
     start_django()
     from datasync_app.sandbox.account import Quota
     from datasync_app.sandbox.server import Sandbox
-    from datasync_app.tushare.client import TushareClient
-    from datasync_app.tushare.limits import EndpointLimiters
 
     arrivals: list[float] = []
 
@@ -92,7 +97,6 @@ def measure(scene: Scene) -> Tally:
         arrivals.append(time.monotonic())
         return arrivals[-1]
 
-    limit = scene.quota if scene.contender is Contender.SLIDING else 1_000_000
     with Sandbox(
         _OneRow(),
         quota=Quota(scene.quota),
@@ -100,24 +104,53 @@ def measure(scene: Scene) -> Tally:
         latency_ms=scene.scaled(LATENCY_SECONDS) * 1000,
         monotonic=clock,
     ) as sandbox:
-        client = TushareClient("bench", sandbox.url, limiters=EndpointLimiters(limit, scene.window))
         end = time.monotonic() + WINDOWS * scene.window
-
-        def is_over() -> bool:
-            return time.monotonic() >= end
-
-        _DRIVERS[scene.contender](
-            lambda: client.fetch("daily", {}, [], cancelled=is_over), is_over, scene
-        )
-        client.close()
+        if scene.contender is Contender.SHARED:
+            _in_processes(scene, sandbox.url, end + START_SECONDS)
+        else:
+            _call_until(scene, sandbox.url, end)
         refused = sum(sandbox.refused.values())
     return Tally(*_ratios(arrivals, scene, refused), refused)
+
+
+def _in_processes(scene: Scene, url: str, end: float) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(PROCESSES, mp_context=spawn, initializer=start_django) as pool:
+        for future in [pool.submit(_call_until, scene, url, end) for _ in range(PROCESSES)]:
+            future.result()
+
+
+def _call_until(scene: Scene, url: str, end: float) -> None:
+    """Call as the contender does; `end` is on the clock that all processes of a machine share."""
+    from datasync_app.tushare.client import TushareClient
+
+    def is_over() -> bool:
+        return time.monotonic() >= end
+
+    client = TushareClient("bench", url, limiters=_limiters(scene))
+    drive = _DRIVERS[scene.contender]
+    drive(lambda: client.fetch("daily", {}, [], cancelled=is_over), is_over, scene)
+    client.close()
+
+
+def _limiters(scene: Scene) -> EndpointLimiters:
+    from datasync_app.tushare.access import LimitRules
+    from datasync_app.tushare.limits import EndpointLimiters, stored_limiters
+
+    if scene.contender is Contender.SHARED:
+        # An account for each scene: both count in the same database.
+        return stored_limiters(f"bench {scene.quota}", LimitRules(scene.quota, scene.window, 1.0))
+    if scene.contender is Contender.SLIDING:
+        return EndpointLimiters(scene.quota, scene.window)
+    return EndpointLimiters(1_000_000, scene.window)
 
 
 def _ratios(arrivals: list[float], scene: Scene, refused: int) -> tuple[float, float]:
     within = [moment for moment in arrivals if moment < arrivals[0] + WINDOWS * scene.window]
     made = (len(within) - refused) / (WINDOWS * scene.quota)
     spans = [later - earlier for earlier, later in zip(within, within[scene.quota :], strict=False)]
+    if not spans:  # not even one quota's worth in all windows: there was no burst either
+        return made, made
     return made, scene.window / statistics.mean(spans)
 
 
@@ -134,8 +167,9 @@ def _threads(call: Call, is_over: Callable[[], bool], scene: Scene) -> None:
             except CallCancelled:
                 return
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for future in [pool.submit(work) for _ in range(THREADS)]:
+    threads = THREADS // (PROCESSES if scene.contender is Contender.SHARED else 1)
+    with ThreadPoolExecutor(threads) as pool:
+        for future in [pool.submit(work) for _ in range(threads)]:
             future.result()
 
 
@@ -155,6 +189,7 @@ def _loop(call: Call, is_over: Callable[[], bool], scene: Scene) -> None:
 
 _DRIVERS: Mapping[Contender, Callable[[Call, Callable[[], bool], Scene], None]] = {
     Contender.SLIDING: _threads,
+    Contender.SHARED: _threads,
     Contender.FIXED: _fixed,
     Contender.LOOP: _loop,
 }
