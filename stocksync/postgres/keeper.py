@@ -140,6 +140,7 @@ def main(root: str) -> None:
     Keeper(cluster).run()
     # This lock first: who then gets the users' lock must find that there is no keeper.
     os.close(keeper_lock)
+    os._exit(0)  # at once: who waited for the end looks for this process
 
 
 if __name__ == "__main__":
