@@ -1,13 +1,26 @@
-"""What the engine remembers, for staff to read: tasks, ledger cells, failures. Nothing is edited here."""
+"""What the engine remembers and the calls it made, for staff to read.
+
+The one thing that is edited here is the limit of an endpoint.
+"""
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from datasync_app.models import SyncFailureRecord, SyncLedger, SyncTask
+from datasync_app.models import (
+    CallDay,
+    EndpointAccess,
+    SyncFailureRecord,
+    SyncLedger,
+    SyncTask,
+    TushareAccount,
+    TushareCall,
+)
+from datasync_app.models.quota import LIMIT_RULE
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic for mypy only
@@ -72,3 +85,138 @@ class SyncFailureRecordAdmin(ReadOnlyAdmin):
         "resolved_at",
     ]
     list_filter = ["job_type"]
+
+
+# What a sync found out of an endpoint.
+ACCESS_FACTS = [
+    "api_name",
+    "token_fingerprint",
+    "learned_limit",
+    "stated_limit",
+    "learned_at",
+    "raised_at",
+    "held_until",
+    "spent_until",
+    "spent_text",
+    "denied_at",
+    "denied_kind",
+    "denied_text",
+    "answered_at",
+]
+
+
+class EndpointLimitForm(forms.ModelForm):  # type: ignore[type-arg] # generic for mypy only
+    # Django's own field would add a sentence of its own to the model's.
+    set_limit = forms.IntegerField(
+        label=_("Set limit"),
+        required=False,
+        error_messages={"invalid": LIMIT_RULE},
+        help_text=EndpointAccess._meta.get_field("set_limit").help_text,
+    )
+
+    class Meta:
+        model = EndpointAccess
+        fields = ["set_limit"]
+
+
+@admin.register(EndpointAccess)
+class EndpointAccessAdmin(ReadOnlyAdmin):
+    """What is known of each endpoint; staff may set its limit, or let it all be found out anew."""
+
+    form = EndpointLimitForm
+    actions = ["forget"]
+    list_display = [
+        "api_name",
+        "token_fingerprint",
+        "set_limit",
+        "learned_limit",
+        "stated_limit",
+        "learned_at",
+        "denied_kind_now",
+        "denied_at",
+        "spent_until",
+        "held_until",
+        "answered_at",
+    ]
+    list_filter = ["api_name", "token_fingerprint"]
+    fields = ["set_limit", *ACCESS_FACTS]
+    readonly_fields = ACCESS_FACTS
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return request.user.has_perm("datasync_app.change_endpointaccess")
+
+    def save_model(
+        self, request: HttpRequest, obj: EndpointAccess, form: object, change: bool
+    ) -> None:
+        # Whatever a sync learns meanwhile is not overwritten.
+        obj.save(update_fields=["set_limit"])
+
+    @admin.display(description=_("denied"))
+    def denied_kind_now(self, access: EndpointAccess) -> str:
+        return access.denied_kind if access.denied_at else ""
+
+    @admin.action(
+        description=_("Forget what was learned, and ask again at the next run"),
+        permissions=["change"],
+    )
+    def forget(self, request: HttpRequest, chosen: QuerySet[EndpointAccess]) -> None:
+        count = chosen.update(
+            learned_at=None, learned_limit=None, stated_limit=None, denied_at=None, spent_until=None
+        )
+        self.message_user(
+            request, _("%(count)d endpoints will be found out anew.") % {"count": count}
+        )
+
+
+@admin.register(TushareAccount)
+class TushareAccountAdmin(ReadOnlyAdmin):
+    list_display = ["token_fingerprint", "points", "expires", "answered_at", "asked_at"]
+
+
+@admin.register(TushareCall)
+class TushareCallAdmin(ReadOnlyAdmin):
+    list_display = [
+        "at",
+        "api_name",
+        "params",
+        "outcome",
+        "rows",
+        "duration_ms",
+        "waited_ms",
+        "code",
+        "message",
+    ]
+    list_filter = ["outcome", "api_name"]
+    date_hierarchy = "at"
+
+
+@admin.register(CallDay)
+class CallDayAdmin(ReadOnlyAdmin):
+    """The journal by endpoint and day."""
+
+    list_display = [
+        "day",
+        "api_name",
+        "calls",
+        "rows",
+        "median_ms",
+        "slow_ms",
+        "refusals",
+        "failures",
+        "busiest_minute",
+        "token_fingerprint",
+    ]
+    list_display_links = None
+    list_filter = ["api_name"]
+
+    @admin.display(description=_("p50 (ms)"), ordering="p50_ms")
+    def median_ms(self, row: CallDay) -> str:
+        return f"{row.p50_ms:.0f}"
+
+    @admin.display(description=_("p95 (ms)"), ordering="p95_ms")
+    def slow_ms(self, row: CallDay) -> str:
+        return f"{row.p95_ms:.0f}"
+
+    @admin.display(description=_("quota used in the busiest minute"), ordering="quota_used")
+    def busiest_minute(self, row: CallDay) -> str:
+        return f"{row.quota_used:.0%}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,14 +10,22 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+from django.utils.timesince import timesince
 
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset
-from datasync_app.engine.identity import refuse_foreign, stored_identity
 from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.identity import refuse_foreign, stored_identity
 from datasync_app.errors import DatasyncError
-from datasync_app.models import GOOD_STATES, SyncLedger
-from datasync_app.tushare.client import source_from_settings
+from datasync_app.models import GOOD_STATES, EndpointAccess, SyncLedger, TushareAccount
+from datasync_app.tushare.client import (
+    EXPIRY_NEAR,
+    current_limit,
+    rules_from_settings,
+    source_from_settings,
+)
+from datasync_app.tushare.limits import account_of
+from datasync_app.tushare.outcomes import NoSource
 from scheduler_app.health import scheduler_status
 
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 5.0
@@ -40,6 +49,7 @@ def checkup() -> Iterator[Finding]:
         if migrations.ok:
             yield _scheduler()
             yield _source()
+            yield _account()
             for dataset in DATASETS.values():
                 yield _dataset(dataset)
 
@@ -106,17 +116,65 @@ def _source() -> Finding:
     return Finding("source", True, f"{base_url} {token}; {held}")
 
 
+def _account() -> Finding:
+    """What the last `user` call told of the account; it is made once a day, by the first sync."""
+    account = TushareAccount.objects.filter(pk=_account_name()).first()
+    if account is None or account.answered_at is None:
+        return Finding("account", True, "points not asked for yet: the first sync does")
+    told = f"{account.points} points, told {_ago(account.answered_at)}"
+    if account.expires is None:
+        return Finding("account", True, f"{told}; no date of expiry")
+    left = (account.expires - timezone.localdate()).days
+    if left < 0:
+        return Finding("account", False, f"{told}; they expired on {account.expires}")
+    warning = "WARNING: " if left <= EXPIRY_NEAR.days else ""
+    return Finding("account", True, f"{told}; {warning}they expire on {account.expires}")
+
+
 def _dataset(dataset: Dataset) -> Finding:
-    """What the last call told: whether this endpoint answers, and what is held of it."""
+    """What is held of it, and whether and how often this token may ask for more."""
     entries = SyncLedger.objects.filter(dataset=dataset.name)
     good = entries.filter(state__in=GOOD_STATES).count()
-    points = f"needs {dataset.minimal_points} points"
     newest = entries.order_by("-updated_at").first()
+    access = _access(dataset)
     if newest is None:
-        return Finding(dataset.name, True, f"never asked for ({points})")
+        return Finding(dataset.name, True, f"never asked for ({access})")
     if newest.state not in GOOD_STATES and newest.last_error.startswith(NOT_AVAILABLE):
-        return Finding(dataset.name, True, f"{NOT_AVAILABLE} ({points})")
+        return Finding(dataset.name, True, f"{NOT_AVAILABLE} ({access})")
     when = f"{timezone.localtime(newest.updated_at):%Y-%m-%d %H:%M %z}"
     open_cells = entries.exclude(state__in=GOOD_STATES).count()
-    text = f"{good} cells good, {open_cells} open, last asked {when} ({points})"
+    text = f"{good} cells good, {open_cells} open, last asked {when} ({access})"
     return Finding(dataset.name, True, text)
+
+
+def _access(dataset: Dataset) -> str:
+    """From the tables only: no call is spent on finding out."""
+    needs = f"needs {dataset.minimal_points} points"
+    known = EndpointAccess.objects.filter(
+        token_fingerprint=_account_name(), api_name=dataset.name
+    ).first()
+    if known is None:
+        return needs
+    now = timezone.now()
+    if known.denied_at:
+        return f"{needs}; denied {_ago(known.denied_at)}: {known.denied_kind}"
+    if known.spent_until and known.spent_until > now:
+        return f"{needs}; used up until {timezone.localtime(known.spent_until):%Y-%m-%d %H:%M %z}"
+    rules = rules_from_settings()
+    limit = current_limit(dataset.name)
+    may = f"may be called, answered {_ago(known.answered_at)}" if known.answered_at else "not sure"
+    at = f"{limit} calls in {rules.window_seconds:g} s"
+    taught = known.learned_at is not None and now < known.learned_at + rules.learned_lasts
+    learned = f", learned {_ago(known.learned_at)}" if taught and known.learned_at else ""
+    return f"{needs}; {may}; at most {at}{learned}"
+
+
+def _account_name() -> str:
+    try:
+        return account_of(*source_from_settings())
+    except NoSource:
+        return ""
+
+
+def _ago(moment: dt.datetime) -> str:
+    return f"{timesince(moment)} ago".replace("\xa0", " ")

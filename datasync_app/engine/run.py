@@ -36,6 +36,7 @@ from datasync_app.tushare.outcomes import (
     AnswerKind,
     Denied,
     RateLimited,
+    SourceAway,
     TransportFailure,
     TushareError,
 )
@@ -263,6 +264,11 @@ class Engine:
             state = CellState.DUE
             report.stopped = f"the quota of {dataset.name} is spent: {failure}"
             retry_at = failure.reset_at
+        elif isinstance(failure, SourceAway):
+            # No call was made, so the cell has not failed.
+            state = CellState.DUE
+            report.stopped = f"the source is away: {failure}"
+            retry_at = failure.until
         self._record(dataset, cell, state, problem, report, retry_at=retry_at)
 
     def _record(

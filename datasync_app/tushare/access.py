@@ -27,6 +27,8 @@ DENIAL_LASTS = {
     DenialKind.TOKEN: dt.timedelta(hours=1),
     DenialKind.IP: dt.timedelta(hours=1),
 }
+# That an endpoint answers is written down this often.
+ANSWER_KNOWN = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class Access:
     set_limit: int | None = None
     denial: Denial | None = None
     spent: Spent | None = None
+    answered_at: dt.datetime | None = None
+
+    def says_new(self) -> bool:
+        """Whether an answer now tells more than is written: that nothing stands in the way."""
+        known = self.answered_at is not None and self.now < self.answered_at + ANSWER_KNOWN
+        return not known or self.denial is not None or self.spent is not None
 
     def denial_in_force(self) -> Denial | None:
         if self.denial and self.now < self.denial.at + DENIAL_LASTS[self.denial.kind]:

@@ -357,7 +357,7 @@ def client_from_settings(cancelled: Callable[[], bool] | None = None) -> Tushare
     return TushareClient(
         token,
         base_url,
-        limiters=stored_limiters(account_of(token, base_url), rules),
+        limiters=_limiters_of(token, base_url, rules),
         cancelled=cancelled,
         circuit=circuit_of(base_url),
         journal=journal,
@@ -382,7 +382,11 @@ def current_limit(api_name: str) -> int:
         token, base_url = source_from_settings()
     except NoSource:
         return rules.in_force(Access(utc_now()))
-    return stored_limiters(account_of(token, base_url), rules).for_endpoint(api_name).max_calls
+    return _limiters_of(token, base_url, rules).for_endpoint(api_name).max_calls
+
+
+def _limiters_of(token: str, base_url: str, rules: LimitRules) -> EndpointLimiters:
+    return stored_limiters(account_of(token, base_url), rules, is_local=is_loopback(base_url))
 
 
 def source_from_settings() -> tuple[str, str]:

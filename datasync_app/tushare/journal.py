@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datasync_app.models import CallOutcome
-from datasync_app.tushare.database import QuotaDatabase, QuotaUnavailable, quota_database, storable
+from datasync_app.tushare.database import QuotaDatabase, quota_database, storable
 from datasync_app.tushare.outcomes import (
     Answer,
     BadRequest,
@@ -217,12 +217,13 @@ class CallJournal:
         while True:
             time.sleep(FLUSH_SECONDS)
             with self._lock:
-                quiet = 0.0 if self._entries else quiet + FLUSH_SECONDS
+                has_work = bool(self._entries)
+                quiet = 0.0 if has_work else quiet + FLUSH_SECONDS
                 if quiet >= IDLE_SECONDS:
                     self._writer = None
                     return
-            self.flush()
-            self._prune_when_due()
+            if has_work and self.flush():
+                self._prune_when_due()
 
     def _prune_when_due(self) -> None:
         now = time.monotonic()
@@ -231,7 +232,7 @@ class CallJournal:
         self._pruned_at = now
         try:
             self.prune()
-        except QuotaUnavailable as error:
+        except Exception as error:
             logger.error("action=journal_prune: %s", error)
 
 

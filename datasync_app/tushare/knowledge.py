@@ -35,7 +35,7 @@ class Knowledge(Protocol):
 
     def deny(self, refusal: Denied, now: dt.datetime) -> None: ...
 
-    def allow(self, api_name: str) -> None:
+    def allow(self, api_name: str, now: dt.datetime) -> None:
         """The endpoint answered, so whatever denied it is over."""
 
     def account_has(self, account: Account, now: dt.datetime) -> None: ...
@@ -84,10 +84,8 @@ class MemoryKnowledge:
         denial = Denial(refusal.kind, refusal.code, storable(str(refusal), _TEXT_LENGTH), now)
         self._note(self.of(refusal.api_name, now), refusal.api_name, denial=denial)
 
-    def allow(self, api_name: str) -> None:
-        with self._lock:
-            if known := self._known.get(api_name):
-                self._known[api_name] = dataclasses.replace(known, denial=None, spent=None)
+    def allow(self, api_name: str, now: dt.datetime) -> None:
+        self._note(self.of(api_name, now), api_name, denial=None, spent=None, answered_at=now)
 
     def account_has(self, account: Account, now: dt.datetime) -> None:
         with self._lock:
@@ -117,14 +115,17 @@ _READ = """
            (SELECT points FROM tushare_account WHERE token_fingerprint = %s),
            stated_limit, learned_limit, learned_at, raised_at, set_limit,
            denied_kind, denied_code, denied_text, denied_at,
-           spent_until, spent_limit, spent_unit, spent_code, spent_text
+           spent_until, spent_limit, spent_unit, spent_code, spent_text,
+           answered_at
     FROM (SELECT 1) AS always LEFT JOIN tushare_endpoint_access
         ON token_fingerprint = %s AND api_name = %s
 """
 _MAY_ASK = """
     INSERT INTO tushare_account (token_fingerprint, asked_at) VALUES (%s, clock_timestamp())
     ON CONFLICT (token_fingerprint) DO UPDATE SET asked_at = clock_timestamp()
-    WHERE tushare_account.asked_at <= clock_timestamp() - %s
+    WHERE tushare_account.asked_at <= clock_timestamp() - %s OR (%s AND EXISTS (
+        SELECT 1 FROM tushare_endpoint_access AS access WHERE denied_at IS NOT NULL
+            AND access.token_fingerprint = tushare_account.token_fingerprint))
     RETURNING 1
 """
 # The old points are read before the update, which is what a CTE is for.
@@ -143,7 +144,11 @@ _ACCOUNT_HAS = """
 
 
 class StoredKnowledge:
-    """In the database, judged by its clock; each endpoint is read at most once a second."""
+    """In the database, judged by its clock; each endpoint is read at most once a second.
+
+    A local source, which is a sandbox, may be restarted with more points at any time: while it
+    denies anything, every run asks for its account.
+    """
 
     def __init__(
         self,
@@ -151,9 +156,11 @@ class StoredKnowledge:
         account: str,
         rules: LimitRules,
         *,
+        is_local: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        self._is_local = is_local
         self._fingerprint = account
         self._rules = rules
         self._clock = clock
@@ -203,8 +210,10 @@ class StoredKnowledge:
             [refusal.kind.value, refusal.code, storable(str(refusal), _TEXT_LENGTH)],
         )
 
-    def allow(self, api_name: str) -> None:
-        self._note(api_name, "denied_at = NULL, spent_until = NULL", [])
+    def allow(self, api_name: str, now: dt.datetime) -> None:
+        self._note(
+            api_name, "answered_at = clock_timestamp(), denied_at = NULL, spent_until = NULL", []
+        )
 
     def account_has(self, account: Account, now: dt.datetime) -> None:
         values = {
@@ -224,14 +233,16 @@ class StoredKnowledge:
         return Account(*known[0]) if known else None
 
     def may_ask_account(self, now: dt.datetime) -> bool:
-        return bool(self._database.rows(_MAY_ASK, [self._fingerprint, ACCOUNT_LASTS]))
+        return bool(
+            self._database.rows(_MAY_ASK, [self._fingerprint, ACCOUNT_LASTS, self._is_local])
+        )
 
     def _read(self, api_name: str) -> Access:
         values = [self._fingerprint, self._fingerprint, api_name]
         [row] = self._database.rows(_READ, values)
         now, points, stated, learned, learned_at, raised_at, set_limit, *refusals = row
         kind, denied_code, denied_text, denied_at, *spent = refusals
-        until, spent_limit, spent_unit, spent_code, spent_text = spent
+        until, spent_limit, spent_unit, spent_code, spent_text, answered_at = spent
         return Access(
             now=now,
             points=points,
@@ -246,6 +257,7 @@ class StoredKnowledge:
             spent=Spent(until, spent_limit, RateUnit(spent_unit), spent_code, spent_text)
             if until
             else None,
+            answered_at=answered_at,
         )
 
     def _note(

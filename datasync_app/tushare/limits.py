@@ -102,9 +102,8 @@ class EndpointLimiters:
 
     def answered(self, api_name: str, now: dt.datetime) -> None:
         """The endpoint answered: earlier denials of it are over."""
-        access = self.knowledge.of(api_name, now)
-        if access.denial or access.spent:
-            self.knowledge.allow(api_name)
+        if self.knowledge.of(api_name, now).says_new():
+            self.knowledge.allow(api_name, now)
 
     def check(self, call: Call, now: dt.datetime) -> None:
         """Whether asking makes sense; limits that are due to rise do so on the way.
@@ -144,7 +143,7 @@ _stored: dict[tuple[str, LimitRules], EndpointLimiters] = {}
 _stored_lock = threading.Lock()
 
 
-def stored_limiters(account: str, rules: LimitRules) -> EndpointLimiters:
+def stored_limiters(account: str, rules: LimitRules, *, is_local: bool = False) -> EndpointLimiters:
     """The limiters of an account that all processes share; those of one process queue together."""
     with _stored_lock:
         limiters = _stored.get((account, rules))
@@ -162,7 +161,9 @@ def stored_limiters(account: str, rules: LimitRules) -> EndpointLimiters:
                 )
 
             limiters = _stored[account, rules] = EndpointLimiters(
-                rules=rules, knowledge=StoredKnowledge(database, account, rules), make=shared
+                rules=rules,
+                knowledge=StoredKnowledge(database, account, rules, is_local=is_local),
+                make=shared,
             )
         return limiters
 

@@ -9,11 +9,13 @@ from factory.django import DjangoModelFactory
 
 from datasync_app.models import (
     CellState,
+    EndpointAccess,
     StockBasic,
     SyncLedger,
     SyncTask,
     TaskStatus,
     TradeCal,
+    TushareCall,
 )
 
 NOW = dt.datetime(2020, 1, 10, 18, 0, tzinfo=dt.UTC)
@@ -60,3 +62,26 @@ def hold_calendar(year: int, *, closed: set[dt.date] | None = None) -> None:
     LedgerFactory.create(
         dataset="trade_cal", cell=f"SSE:{year}", cell_date=None, received_rows=len(days)
     )
+
+
+class EndpointAccessFactory(DjangoModelFactory[EndpointAccess]):
+    class Meta:
+        model = EndpointAccess
+
+    token_fingerprint = "0123456789ab"
+    api_name = "daily"
+    updated_at = NOW
+
+
+class TushareCallFactory(DjangoModelFactory[TushareCall]):
+    class Meta:
+        model = TushareCall
+
+    at = NOW
+    token_fingerprint = "0123456789ab"
+    api_name = "daily"
+    duration_ms = 100
+    waited_ms = 0
+    quota = 195
+    rows = 1
+    outcome = "rows"

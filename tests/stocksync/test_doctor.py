@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 
 import pytest
@@ -13,10 +14,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from datasync_app.engine.denial import NOT_AVAILABLE
-from datasync_app.models import SourceIdentity
+from datasync_app.models import SourceIdentity, TushareAccount
+from datasync_app.tushare.limits import account_of
 from scheduler_app.models import Role, ScheduleRevision, SchedulerProcess
 from stocksync.checkup import checkup
-from tests.datasync_app.factories import LedgerFactory
+from tests.datasync_app.factories import EndpointAccessFactory, LedgerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -92,3 +94,56 @@ def test_it_tells_what_is_known_of_each_dataset(all_well: None) -> None:
     assert told["daily"][1].startswith("1 cells good, 0 open, last asked")
     assert told["stock_basic"] == (True, "not available to this token (needs 2000 points)")
     assert told["trade_cal"] == (True, "never asked for (needs 2000 points)")
+
+
+def test_it_tells_from_the_tables_whether_and_how_often_each_endpoint_may_be_called(
+    all_well: None, settings: Settings
+) -> None:
+    now, account = timezone.now(), account_of("t" * 56, "https://tushare.invalid/dataapi")
+    known = EndpointAccessFactory.create
+    known(
+        token_fingerprint=account, api_name="stock_basic", denied_at=now, denied_kind="permission"
+    )
+    known(
+        token_fingerprint=account,
+        api_name="trade_cal",
+        spent_until=now + dt.timedelta(hours=1),
+        spent_unit="hour",
+    )
+    settings.TUSHARE_RATE_LIMIT_MAX_CALLS = 77
+    known(token_fingerprint=account, api_name="daily", answered_at=now - dt.timedelta(hours=3))
+
+    told = findings()
+
+    assert "denied 0 minutes ago: permission" in told["stock_basic"][1]
+    assert "used up until" in told["trade_cal"][1]
+    assert "may be called, answered 3 hours ago; at most 77 calls in 60 s" in told["daily"][1]
+
+
+@pytest.mark.parametrize(
+    ("days", "ok", "words"),
+    [
+        (100, True, "; they expire on"),
+        (14, True, "WARNING: they expire on"),
+        (-1, False, "expired"),
+    ],
+)
+def test_it_tells_the_points_and_warns_of_their_end(
+    all_well: None, days: int, ok: bool, words: str
+) -> None:
+    TushareAccount.objects.create(
+        token_fingerprint=account_of("t" * 56, "https://tushare.invalid/dataapi"),
+        points=2000,
+        expires=timezone.localdate() + dt.timedelta(days=days),
+        answered_at=timezone.now() - dt.timedelta(hours=5),
+        asked_at=timezone.now(),
+    )
+
+    told_ok, says = findings()["account"]
+
+    assert told_ok is ok
+    assert says.startswith("2000 points, told 5 hours ago") and words in says
+
+
+def test_it_says_when_the_points_are_not_known(all_well: None) -> None:
+    assert findings()["account"] == (True, "points not asked for yet: the first sync does")

@@ -15,6 +15,7 @@ from datasync_app.engine.run import Engine, OwnGuard
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
 from datasync_app.sandbox.server import Sandbox
+from datasync_app.tushare.circuit import Circuit
 from datasync_app.tushare.client import TushareClient
 from tests.datasync_app.tiny_market import TinyMarket
 
@@ -172,6 +173,21 @@ def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: 
     assert "failed calls in a row" in report.stopped
     assert report.calls < 10 < len(report.open_cells)
     assert not SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE).exists()
+
+
+def test_while_the_source_is_known_to_be_away_no_cell_fails(sandbox: Sandbox, clock: Clock) -> None:
+    circuit = Circuit(failures=2)
+    client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None, circuit=circuit)
+    engine = Engine(client, guard=OwnGuard(), now=clock)
+    engine.prepare(MONDAY, FRIDAY)
+    before = len(sandbox.requests)
+    circuit.failed("no answer")
+    circuit.failed("no answer")
+    report = engine.sync_dates(DAILY, MONDAY, FRIDAY)
+    assert "the source is away" in report.stopped
+    assert len(sandbox.requests) == before
+    tried = SyncLedger.objects.filter(dataset="daily")
+    assert {(entry.state, entry.attempts) for entry in tried} == {(CellState.DUE, 0)}
 
 
 def test_a_token_that_may_call_daily_alone_fills_daily_and_nothing_is_red(

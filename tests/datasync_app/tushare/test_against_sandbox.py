@@ -86,7 +86,8 @@ def test_it_tells_every_fault_from_an_answer(patient: tuple[Sandbox, TushareClie
             outcomes[client.fetch("daily", {}, ["ts_code", "close"]).kind.value] += 1
         except TushareError as failure:
             outcomes[type(failure).__name__] += 1
-            client.limiters.knowledge.allow("daily")  # or a denial would end the test's calls
+            # A denial would be remembered, and nothing asked any more.
+            client.limiters.knowledge.allow("daily", dt.datetime.now(dt.UTC))
 
     assert outcomes["rows"] == sandbox.served["daily"]
     assert set(outcomes) <= {"rows", "RateLimited", "Denied", "TransportFailure"}

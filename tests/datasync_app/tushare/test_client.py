@@ -123,6 +123,7 @@ def no_source(settings: Settings, tmp_path: Path) -> Settings:
     return settings
 
 
+@pytest.mark.django_db
 def test_it_uses_the_token_and_the_address_of_the_settings(no_source: Settings, token: str) -> None:
     no_source.TUSHARE_TOKEN = token
     no_source.TUSHARE_BASE_URL = "https://api.tushare.pro/dataapi"
@@ -134,6 +135,7 @@ def test_it_uses_the_token_and_the_address_of_the_settings(no_source: Settings, 
     assert one.limiters.for_endpoint("daily").max_calls == 7
 
 
+@pytest.mark.django_db
 def test_it_finds_the_sandbox_that_is_running(no_source: Settings, serve: Serve) -> None:
     server = serve(answer(ROWS))
     no_source.SANDBOX_ADDRESS_FILE.write_text(f"{server.url}\n")
