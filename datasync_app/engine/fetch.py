@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.engine.truncation import whole_answer
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.latency import MOST
 from datasync_app.tushare.outcomes import Answer, TushareError
 
-# Enough to hide 300 ms of latency at 500 calls a minute; more would only queue at the limiter.
-CALLS_IN_FLIGHT = 4
 TICK_SECONDS = 1.0
 
 
@@ -33,8 +32,9 @@ def fetch_cells(
     tick: Callable[[], None],
     codes_of: Callable[[Cell], Sequence[str]] = lambda cell: (),
 ) -> Generator[Fetched, None, None]:
-    """Fetch the cells, at most CALLS_IN_FLIGHT at once, and give each as it arrives.
+    """Fetch the cells, several at once, and give each as it arrives.
 
+    So many calls are under way as hide the measured latency at the quota; more would only wait.
     `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
     ends the iteration. Closing the iterator starts no further call; those in flight end by their
@@ -46,11 +46,12 @@ def fetch_cells(
         return Fetched(cell, fetch_cell(client, dataset, cell, codes, cancelled=cancelled))
 
     waiting = iter(cells)
-    pool = ThreadPoolExecutor(CALLS_IN_FLIGHT, thread_name_prefix=f"fetch-{dataset.name}")
+    pool = ThreadPoolExecutor(MOST, thread_name_prefix=f"fetch-{dataset.name}")
     try:
         flying: set[Future[Fetched]] = set()
         while True:
-            while len(flying) < CALLS_IN_FLIGHT and (cell := next(waiting, None)) is not None:
+            room = client.calls_in_flight(dataset.name)
+            while len(flying) < room and (cell := next(waiting, None)) is not None:
                 flying.add(pool.submit(call, cell))
             if not flying:
                 return
