@@ -49,8 +49,8 @@ class Cut(Protocol):
     def params(self, cell: Cell) -> Mapping[str, str]:
         """The request parameters of the cell's call."""
 
-    def belongs(self, cell: Cell) -> Mapping[str, str]:
-        """Field values that every row of the answer must have; others are a mismatch."""
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
+        """The value, or values, that a field may have in every row; others are a mismatch."""
 
     def rows(self, cell: Cell) -> Q:
         """The stored rows of the cell."""

@@ -22,7 +22,7 @@ class ByTradeDate:
     def params(self, cell: Cell) -> Mapping[str, str]:
         return {"trade_date": cell.key}
 
-    def belongs(self, cell: Cell) -> Mapping[str, str]:
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
         return {"trade_date": cell.key}
 
     def rows(self, cell: Cell) -> Q:
@@ -40,8 +40,9 @@ class ByExchangeYear:
         exchange, year = cell.key.split(":")
         return {"exchange": exchange, "start_date": f"{year}0101", "end_date": f"{year}1231"}
 
-    def belongs(self, cell: Cell) -> Mapping[str, str]:
-        return {"exchange": cell.key.split(":")[0]}
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
+        exchange, year = cell.key.split(":")
+        return {"exchange": exchange, "cal_date": _days_of(int(year))}
 
     def rows(self, cell: Cell) -> Q:
         exchange, year = cell.key.split(":")
@@ -60,8 +61,13 @@ class ByListStatus:
     def params(self, cell: Cell) -> Mapping[str, str]:
         return {"list_status": cell.key}
 
-    def belongs(self, cell: Cell) -> Mapping[str, str]:
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
         return {"list_status": cell.key}
 
     def rows(self, cell: Cell) -> Q:
         return Q(list_status=cell.key)
+
+
+def _days_of(year: int) -> frozenset[str]:
+    days = (dt.date(year, 12, 31) - dt.date(year, 1, 1)).days + 1
+    return frozenset(show_date(dt.date(year, 1, 1) + dt.timedelta(days=n)) for n in range(days))
