@@ -16,7 +16,8 @@ from datasync_app.engine.identity import refuse_foreign
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import Engine, Guard
 from datasync_app.models import SyncTask, TaskStatus
-from datasync_app.tushare.client import TushareClient, client_from_settings
+from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app.models import OPEN_STATUSES, ExecutionLog
 
 # While a run waits for quota, its task shows a sign of life this often.

@@ -6,25 +6,22 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import tenacity
-from django.conf import settings
 
-from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.account import EXPIRY_FIELD, POINTS_FIELD, Account, read_account
-from datasync_app.tushare.circuit import NEVER, Circuit, Way, circuit_of
+from datasync_app.tushare.circuit import NEVER, Circuit, Way
 from datasync_app.tushare.classify import classify
 from datasync_app.tushare.database import QuotaUnavailable
-from datasync_app.tushare.journal import CallJournal, call_journal, journal_entry
+from datasync_app.tushare.journal import CallJournal, journal_entry
 from datasync_app.tushare.latency import Latencies, calls_to_hide
-from datasync_app.tushare.limits import EndpointLimiters, Limiter, account_of, stored_limiters
+from datasync_app.tushare.limits import EndpointLimiters, Limiter, account_of
 from datasync_app.tushare.outcomes import (
     Answer,
     CallCancelled,
     Denied,
-    NoSource,
     RateLimited,
     SourceAway,
     TransportFailure,
@@ -33,7 +30,7 @@ from datasync_app.tushare.outcomes import (
     without_token,
 )
 from datasync_app.tushare.sdk import ConnectedDataApi
-from datasync_app.tushare.transport import is_loopback, utc_now
+from datasync_app.tushare.transport import utc_now
 from datasync_app.tushare.wire import Call, Reply
 
 logger = logging.getLogger(__name__)
@@ -47,7 +44,6 @@ TRANSPORT_WAIT_MAX = 4.0
 LOOK_AGAIN_SECONDS = 0.2
 TOO_MANY_REQUESTS = 429
 EXPIRY_NEAR = dt.timedelta(days=14)
-SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the sandbox accepts, no secret
 
 
 class TushareClient(ConnectedDataApi):
@@ -225,6 +221,31 @@ class TushareClient(ConnectedDataApi):
         return retrying(self._call_once, call, cancelled)
 
     def _call_once(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
+        """One attempt; alone, while it is open whether the endpoint may be called at all."""
+        with self._alone_while_unsure(call, cancelled):
+            return self._call_in_a_slot(call, cancelled)
+
+    @contextmanager
+    def _alone_while_unsure(
+        self, call: Call, cancelled: Callable[[], bool] | None
+    ) -> Iterator[None]:
+        """A denial is then one refusal, and not one for every call under way."""
+        alone = None
+        if self.limiters.is_unsure(call.api_name, self._now()):
+            alone = self.limiters.alone(call.api_name)
+            while not alone.acquire(timeout=LOOK_AGAIN_SECONDS):
+                if cancelled is not None and cancelled():
+                    raise CallCancelled("The call was cancelled while another found the way.")
+            if not self.limiters.is_unsure(call.api_name, self._now()):
+                alone.release()
+                alone = None
+        try:
+            yield
+        finally:
+            if alone is not None:
+                alone.release()
+
+    def _call_in_a_slot(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Wait for a slot, make the call, learn from how it ended and write it down."""
         self.limiters.check(call, self._now())
         way = self._circuit.let_go()
@@ -339,71 +360,3 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
         state.next_action.sleep if state.next_action else 0,
         state.outcome.exception() if state.outcome else None,
     )
-
-
-def client_from_settings(cancelled: Callable[[], bool] | None = None) -> TushareClient:
-    """The client for the source that the settings name, or else for the sandbox that is running.
-
-    Its calls are counted and written down in the database, with those of every other process that
-    uses the same account. Close it to write the last of them.
-
-    Raises:
-        NoSource: there is nothing to ask, or no token to ask with.
-    """
-    token, base_url = source_from_settings()
-    rules = rules_from_settings()
-    journal = call_journal()
-    journal.keep_days = settings.TUSHARE_CALL_JOURNAL_DAYS
-    return TushareClient(
-        token,
-        base_url,
-        limiters=_limiters_of(token, base_url, rules),
-        cancelled=cancelled,
-        circuit=circuit_of(base_url),
-        journal=journal,
-        asks_account=rules.max_calls is None,
-    )
-
-
-def rules_from_settings() -> LimitRules:
-    """What the settings say of the quota."""
-    return LimitRules(
-        max_calls=settings.TUSHARE_RATE_LIMIT_MAX_CALLS,
-        window_seconds=settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS,
-        share=settings.TUSHARE_QUOTA_SHARE,
-        learned_lasts=dt.timedelta(days=settings.TUSHARE_LEARNED_LIMIT_DAYS),
-    )
-
-
-def current_limit(api_name: str) -> int:
-    """Calls of this endpoint in a window, as the next call would find it; no call is made."""
-    rules = rules_from_settings()
-    try:
-        token, base_url = source_from_settings()
-    except NoSource:
-        return rules.in_force(Access(utc_now()))
-    return _limiters_of(token, base_url, rules).for_endpoint(api_name).max_calls
-
-
-def _limiters_of(token: str, base_url: str, rules: LimitRules) -> EndpointLimiters:
-    return stored_limiters(account_of(token, base_url), rules, is_local=is_loopback(base_url))
-
-
-def source_from_settings() -> tuple[str, str]:
-    """Token and base URL, with no call made. Raises NoSource as `client_from_settings`."""
-    token, base_url = settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL
-    if token:
-        return token, base_url
-    if base_url:
-        if is_loopback(base_url):
-            return SANDBOX_TOKEN, base_url
-        raise NoSource(f"TUSHARE_BASE_URL is {base_url!r}, but TUSHARE_TOKEN is not set.")
-    try:
-        base_url = Path(settings.SANDBOX_ADDRESS_FILE).read_text().strip()
-    except FileNotFoundError:
-        base_url = ""
-    if not base_url:
-        raise NoSource(
-            "There is no source to sync from: set TUSHARE_TOKEN, or start `manage.py sandbox`."
-        )
-    return SANDBOX_TOKEN, base_url

@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -68,6 +69,7 @@ class EndpointLimiters:
         self._make = make or in_process
         self._lock = threading.Lock()
         self._limiters: dict[str, Limiter] = {}
+        self._alone: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def for_endpoint(self, api_name: str) -> Limiter:
         """Its limiter, under the limit that holds now."""
@@ -104,6 +106,15 @@ class EndpointLimiters:
         """The endpoint answered: earlier denials of it are over."""
         if self.knowledge.of(api_name, now).says_new():
             self.knowledge.allow(api_name, now)
+
+    def is_unsure(self, api_name: str, now: dt.datetime) -> bool:
+        """Whether the next call may find the endpoint denied: not answered lately, or refused."""
+        return self.knowledge.of(api_name, now).says_new()
+
+    def alone(self, api_name: str) -> threading.Lock:
+        """For the one call that finds out while the others of this process wait for its answer."""
+        with self._lock:
+            return self._alone[api_name]
 
     def check(self, call: Call, now: dt.datetime) -> None:
         """Whether asking makes sense; limits that are due to rise do so on the way.

@@ -18,7 +18,7 @@ THREADS = 8
 
 def main() -> None:
     django.setup()
-    from datasync_app.tushare.client import client_from_settings
+    from datasync_app.tushare.from_settings import client_from_settings
     from datasync_app.tushare.outcomes import CallCancelled, TushareError
 
     with closing(client_from_settings()) as client:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SPANS = 3
 DAYS = 20
 YEAR = 2024
+CALLERS = 4
 
 
 def run() -> None:
@@ -57,7 +58,7 @@ def measure() -> tuple[int, Speeds, Speeds, Speeds]:
     from datasync_app.engine.plan import Plan, plan_dates
     from datasync_app.engine.run import Engine, OwnGuard
     from datasync_app.models import Daily
-    from datasync_app.tushare.client import client_from_settings
+    from datasync_app.tushare.from_settings import client_from_settings
 
     client = client_from_settings()
     engine = Engine(client, guard=OwnGuard(), now=timezone.now)
@@ -92,12 +93,11 @@ def measure() -> tuple[int, Speeds, Speeds, Speeds]:
 
 def _fetch_only(client: TushareClient, cells: Sequence[Cell]) -> None:
     from datasync_app.datasets import DAILY
-    from datasync_app.engine.fetch import CALLS_IN_FLIGHT
 
     def call(cell: Cell) -> None:
         client.fetch(DAILY.name, DAILY.cut.params(cell), DAILY.field_names)
 
-    with ThreadPoolExecutor(CALLS_IN_FLIGHT) as pool:
+    with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(call, cells))
 
 

@@ -22,7 +22,7 @@ from datasync_app.engine.run import OwnGuard
 from datasync_app.errors import DatasyncError
 from datasync_app.progress import Progress
 from datasync_app.session import Session, open_session
-from datasync_app.tushare.client import current_limit
+from datasync_app.tushare.from_settings import current_limit
 from datasync_app.tushare.outcomes import TushareError
 from scheduler_app.errors import SchedulerError
 from scheduler_app.registry import registry

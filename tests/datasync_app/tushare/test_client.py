@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from datasync_app.tushare.client import TushareClient, client_from_settings
+from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.from_settings import client_from_settings
 from datasync_app.tushare.outcomes import AnswerKind, Mismatched, NoSource
 from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import pytest
@@ -15,8 +17,9 @@ from pytest_django import Settings
 from datasync_app.models import CallSlot, EndpointAccess, TushareAccount, TushareCall
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare import limits
-from datasync_app.tushare.client import TushareClient, client_from_settings, current_limit
+from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.database import QuotaDatabase
+from datasync_app.tushare.from_settings import client_from_settings, current_limit
 from datasync_app.tushare.journal import CallJournal, journal_entry, shown_params
 from datasync_app.tushare.outcomes import Denied, RateLimited
 from datasync_app.tushare.wire import Call
@@ -118,6 +121,36 @@ def test_a_denied_endpoint_is_not_asked_again_by_any_process_until_tomorrow(
         with pytest.raises(Denied):
             connect_to(sandbox.url).fetch("adj_factor", {}, [])
         assert sandbox.refused["adj_factor"] == 2
+
+
+def test_calls_under_way_together_meet_one_denial(
+    connect_to: Connect, no_account_call: None
+) -> None:
+    with Sandbox(OneRow(), quota=0, points=120, latency_ms=50) as sandbox:
+        client = connect_to(sandbox.url)
+
+        def is_denied(number: int) -> bool:
+            try:
+                client.fetch("adj_factor", {}, [])
+            except Denied:
+                return True
+            return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(is_denied, range(16)))
+        assert sandbox.refused["adj_factor"] == 1
+
+
+def test_calls_go_side_by_side_once_one_was_answered(
+    connect_to: Connect, no_account_call: None
+) -> None:
+    with Sandbox(OneRow(), quota=0, latency_ms=200) as sandbox:
+        client = connect_to(sandbox.url)
+        client.fetch("daily", {}, [])
+        started = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: client.fetch("daily", {}, []), range(8)))
+        assert time.monotonic() - started < 8 * 0.2
 
 
 def test_more_points_open_what_was_denied_at_the_next_run(connect_to: Connect) -> None:

@@ -1,0 +1,87 @@
+"""The client that the settings name: its source, its account's limits, its journal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from datasync_app.tushare.access import Access, LimitRules
+from datasync_app.tushare.circuit import circuit_of
+from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.journal import call_journal
+from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
+from datasync_app.tushare.outcomes import NoSource
+from datasync_app.tushare.transport import is_loopback, utc_now
+
+SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the sandbox accepts, no secret
+
+
+def client_from_settings(cancelled: Callable[[], bool] | None = None) -> TushareClient:
+    """The client for the source that the settings name, or else for the sandbox that is running.
+
+    Its calls are counted and written down in the database, with those of every other process that
+    uses the same account. Close it to write the last of them.
+
+    Raises:
+        NoSource: there is nothing to ask, or no token to ask with.
+    """
+    token, base_url = source_from_settings()
+    rules = rules_from_settings()
+    journal = call_journal()
+    journal.keep_days = settings.TUSHARE_CALL_JOURNAL_DAYS
+    return TushareClient(
+        token,
+        base_url,
+        limiters=_limiters_of(token, base_url, rules),
+        cancelled=cancelled,
+        circuit=circuit_of(base_url),
+        journal=journal,
+        asks_account=rules.max_calls is None,
+    )
+
+
+def rules_from_settings() -> LimitRules:
+    """What the settings say of the quota."""
+    return LimitRules(
+        max_calls=settings.TUSHARE_RATE_LIMIT_MAX_CALLS,
+        window_seconds=settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS,
+        share=settings.TUSHARE_QUOTA_SHARE,
+        learned_lasts=dt.timedelta(days=settings.TUSHARE_LEARNED_LIMIT_DAYS),
+    )
+
+
+def current_limit(api_name: str) -> int:
+    """Calls of this endpoint in a window, as the next call would find it; no call is made."""
+    rules = rules_from_settings()
+    try:
+        token, base_url = source_from_settings()
+    except NoSource:
+        return rules.in_force(Access(utc_now()))
+    return _limiters_of(token, base_url, rules).for_endpoint(api_name).max_calls
+
+
+def _limiters_of(token: str, base_url: str, rules: LimitRules) -> EndpointLimiters:
+    return stored_limiters(account_of(token, base_url), rules, is_local=is_loopback(base_url))
+
+
+def source_from_settings() -> tuple[str, str]:
+    """Token and base URL, with no call made. Raises NoSource as `client_from_settings`."""
+    token, base_url = settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL
+    if token:
+        return token, base_url
+    if base_url:
+        if is_loopback(base_url):
+            return SANDBOX_TOKEN, base_url
+        raise NoSource(f"TUSHARE_BASE_URL is {base_url!r}, but TUSHARE_TOKEN is not set.")
+    try:
+        base_url = Path(settings.SANDBOX_ADDRESS_FILE).read_text().strip()
+    except FileNotFoundError:
+        base_url = ""
+    if not base_url:
+        raise NoSource(
+            "There is no source to sync from: set TUSHARE_TOKEN, or start `manage.py sandbox`."
+        )
+    return SANDBOX_TOKEN, base_url
