@@ -54,9 +54,32 @@ def judge_again(
 ) -> list[Cell]:
     """Judge stored partial days once more, by the neighbours that came after them.
 
-    The first days of an installation have nothing to be compared with when they arrive. No call
+    The first days of an installation have nothing to be compared with when they arrive, and days
+    after a long gap only a distant date, since when many codes may have been suspended. A day that
+    closes is a nearer reference for the next, so it goes on until no further day closes. No call
     is made. Returns the cells that closed.
     """
+    closed: list[Cell] = []
+    while newly := _closable(
+        dataset,
+        [cell for cell in cells if cell not in closed],
+        universe=universe,
+        fence=fence,
+        now=now,
+    ):
+        closed += newly
+    return closed
+
+
+def _closable(
+    dataset: Dataset,
+    cells: Sequence[Cell],
+    *,
+    universe: Universe | None,
+    fence: Fence,
+    now: dt.datetime,
+) -> list[Cell]:
+    """One round: close what can be closed now."""
     closed = []
     for cell in cells:
         with fence():

@@ -288,3 +288,21 @@ def test_a_day_that_stays_cut_is_truncated_and_stores_nothing(engine: Engine) ->
     assert cell("20200110").state == CellState.TRUNCATED
     assert "cut" in report.open_cells["20200110"]
     assert not Daily.objects.exists()
+
+
+def test_days_after_a_gap_close_one_by_one_as_their_neighbours_do(
+    market: TinyMarket, clock: Clock
+) -> None:
+    # Each day four more codes are suspended: few beside the day before, many beside the last good.
+    market.codes = [f"{600000 + n}.SH" for n in range(80)]
+    days = [dt.date(2019, 12, day) for day in (16, 17, 18, 19, 20, 23, 24, 25, 26, 27)]
+    for number, day in enumerate(days):
+        market.lost[f"{day:%Y%m%d}"] = set(market.codes[: 4 * number])
+    with Sandbox(market, quota=0) as server:
+        engine = Engine(client_of(server), guard=OwnGuard(), now=clock)
+        assert sync(engine, days[0], days[0]).is_good
+        report = sync(engine, days[0], days[-1])
+    assert report.is_good, report.open_cells
+    assert [params["trade_date"] for name, params in server.requests if name == "daily"].count(
+        "20191227"
+    ) == 1
