@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.protocol import Refusal, Rows, no_permission
@@ -73,6 +75,32 @@ def test_it_is_never_refused_however_many_threads_call() -> None:
         assert {answer.kind for answer in answers} == {AnswerKind.ROWS}
         assert sandbox.refused == Counter()
         assert sandbox.served["daily"] == 60
+
+
+def test_no_call_fails_while_another_script_burns_half_the_quota() -> None:
+    with Sandbox(OneRow(), quota=Quota(20), monotonic=hasty_clock) as sandbox:
+        stop = threading.Event()
+
+        def burn() -> None:
+            asked = {"api_name": "daily", "token": "sandbox"}
+            with requests.Session() as session:
+                session.trust_env = False
+                while not stop.wait(6 / HASTE):  # ten in a window, come what may
+                    session.post(sandbox.url, json=asked, timeout=5)
+
+        limiters = EndpointLimiters(20, clock=hasty_clock, sleep=hasty_sleep)
+        client = TushareClient("sandbox", sandbox.url, limiters=limiters, sleep=hasty_sleep)
+        with ThreadPoolExecutor(5) as pool:
+            burning = pool.submit(burn)
+            try:
+                answers = list(pool.map(lambda _: client.fetch("daily", {}, []), range(60)))
+            finally:
+                stop.set()
+            burning.result(5)
+        client.close()
+
+    assert {answer.kind for answer in answers} == {AnswerKind.ROWS}
+    assert limiters.for_endpoint("daily").max_calls < 20
 
 
 def test_it_tells_every_fault_from_an_answer(patient: tuple[Sandbox, TushareClient]) -> None:
