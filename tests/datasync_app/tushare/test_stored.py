@@ -23,6 +23,7 @@ from datasync_app.tushare.from_settings import client_from_settings, current_lim
 from datasync_app.tushare.journal import CallJournal, journal_entry, shown_params
 from datasync_app.tushare.outcomes import Denied, RateLimited
 from datasync_app.tushare.wire import Call
+from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer, refuse
 from tests.datasync_app.tushare.test_against_sandbox import OneRow
 from tests.waiting import eventually
@@ -33,6 +34,11 @@ Connect = Callable[[str], TushareClient]
 Serve = Callable[..., FaultyServer]
 NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> None:
+    empty_the_quota_tables()
 
 
 @pytest.fixture
