@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 
 class DatasyncError(Exception):
     """Root of everything this app raises on purpose."""
@@ -36,6 +38,15 @@ class SyncIncomplete(DatasyncError):
 
     def __init__(self, message: str, result: dict[str, object]) -> None:
         super().__init__(message)
+        self.result = result
+
+
+class Parked(DatasyncError):
+    """The run ended early, because there is nothing to do until `until`; the next run goes on."""
+
+    def __init__(self, message: str, until: dt.datetime, result: dict[str, object]) -> None:
+        super().__init__(message)
+        self.until = until
         self.result = result
 
 

@@ -15,10 +15,12 @@ from datasync_app.datasets import DAILY, STOCK_BASIC
 from datasync_app.dates import MarketDate, market_day, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
-from datasync_app.engine.report import DatasetReport
-from datasync_app.errors import NotBuiltYet, SyncIncomplete
+from datasync_app.engine.report import DatasetReport, incomplete
+from datasync_app.errors import NotBuiltYet, Parked
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.session import Session, open_session
+from scheduler_app.errors import RunCancelled
+from scheduler_app.models import Cause
 from scheduler_app.registry import register_job
 from scheduler_app.run import Run
 
@@ -52,10 +54,12 @@ def sync_stock_basic(run: Run) -> Result:
     """Fetch the stock list in its four listing statuses, and this year's exchange calendar."""
     with _session(run) as session:
         today = market_day(session.now())
+        # A run that goes on where the quota ended keeps what the run before it fetched.
+        max_age = STOCK_BASIC.fresh_for if run.caused_by == Cause.FOLLOW_UP else JUST_FETCHED
         return _result(
             [
                 session.engine.refresh_calendar(today, today),
-                session.engine.refresh_stock_list(max_age=JUST_FETCHED),
+                session.engine.refresh_stock_list(max_age=max_age),
             ]
         )
 
@@ -133,14 +137,19 @@ def sync_concept_data(run: Run) -> Result:
 
 @contextmanager
 def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
-    with open_session(
-        run.job_id,
-        run,
-        execution_id=run.execution_id,
-        batch_size=batch_size,
-        config={name: _shown(value) for name, value in run.kwargs.items()},
-    ) as session:
-        yield session
+    """The run's session. One that is parked asks for a follow-up and ends as cancelled, not failed."""
+    try:
+        with open_session(
+            run.job_id,
+            run,
+            execution_id=run.execution_id,
+            batch_size=batch_size,
+            config={name: _shown(value) for name, value in run.kwargs.items()},
+        ) as session:
+            yield session
+    except Parked as parked:
+        run.follow_up(parked.until)
+        raise RunCancelled(str(parked), parked.result) from parked
 
 
 def _shown(value: object) -> object:
@@ -155,14 +164,14 @@ def _first_horizon(session: Session) -> dt.date:
 
 
 def _result(reports: Sequence[DatasetReport], *, note: str = "") -> Result:
-    """The run's summary. Raises SyncIncomplete when due cells are left that could have been good."""
+    """The run's summary. Raises SyncIncomplete, or Parked, when due cells are left open."""
+    failed = [report for report in reports if not report.is_good and not report.denied]
+    if failed:
+        raise incomplete("; ".join(report.sentence() for report in failed) + ".", reports)
     result: dict[str, object] = {report.dataset: report.as_json() for report in reports}
     if note:
         result["not_built_yet"] = note
     unavailable = [report.denied for report in reports if report.denied]
     if unavailable:
         result["not_available"] = unavailable
-    failed = [report for report in reports if not report.is_good and not report.denied]
-    if failed:
-        raise SyncIncomplete("; ".join(report.sentence() for report in failed) + ".", result)
     return result

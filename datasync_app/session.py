@@ -15,6 +15,7 @@ from datasync_app.engine import tasks
 from datasync_app.engine.identity import refuse_foreign
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import Engine, Guard
+from datasync_app.errors import Parked
 from datasync_app.models import SyncTask, TaskStatus
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings
@@ -75,6 +76,9 @@ def open_session(
     engine = Engine(client, guard=guard, now=now, on_cell=account, on_wait=keep_alive)
     try:
         yield Session(engine, task, now)
+    except Parked as parked:
+        tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked))
+        raise
     except BaseException as error:
         tasks.finish(task, TaskStatus.FAILED, now=now(), reason=str(error) or type(error).__name__)
         raise

@@ -48,7 +48,12 @@ class RunLost(SchedulerError):
 
 
 class RunCancelled(SchedulerError):
-    """The run was asked to stop; it does so at the next checkpoint."""
+    """The run ends before its work is done, and not because it failed: it was asked to stop, or
+    it stops by itself because only time can help. `result` is what it did until then."""
+
+    def __init__(self, message: str, result: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 def short(value: object, limit: int = 80) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -36,6 +37,30 @@ class ExecutionLogManager(models.Manager["ExecutionLog"]):
     def update(self, id: int, **fields: Any) -> int:  # type: ignore[override]
         """Change the named fields of one execution; the number of rows it met, 0 or 1."""
         return self.filter(id=id).update(**fields)
+
+    def queue_follow_up(self, after: int, at: datetime) -> ExecutionLog:
+        """Queue another run of an execution's job, with the same arguments, for `at`.
+
+        A job has at most one follow-up waiting; of two moments the earlier one counts.
+        """
+        of = self.get(pk=after)
+        waiting = self.filter(job_id=of.job_id, status="QUEUED", caused_by="follow_up")
+        while True:
+            # Schedules fire on whole seconds: a fraction keeps a follow-up from taking a slot.
+            at += timedelta(microseconds=1)
+            try:
+                with transaction.atomic():
+                    return self.create(
+                        job_id=of.job_id,
+                        scheduled_for=at,
+                        status="QUEUED",
+                        caused_by="follow_up",
+                        job_kwargs=of.job_kwargs,
+                    )
+            except IntegrityError:
+                waiting.filter(scheduled_for__gt=at).update(scheduled_for=at)
+                if (already := waiting.first()) is not None:
+                    return already
 
     def get_recent_by_job_id(self, job_id: str, limit: int = 20) -> models.QuerySet[ExecutionLog]:
         """The newest executions of a job, at most `limit` (1 to 100)."""

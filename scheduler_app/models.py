@@ -161,6 +161,11 @@ class ExecutionLog(models.Model):
             models.UniqueConstraint(
                 fields=["job_id", "scheduled_for", "attempt"], name="execution_is_the_claim"
             ),
+            models.UniqueConstraint(
+                fields=["job_id"],
+                condition=Q(status="QUEUED", caused_by="follow_up"),
+                name="execution_one_follow_up",
+            ),
             # NULLs are distinct in PostgreSQL: only triggers that carry a key are compared.
             models.UniqueConstraint(
                 fields=["job_id", "idempotency_key"], name="execution_once_per_key"

@@ -30,6 +30,7 @@ class Run:
     scheduled_for: datetime
     attempt: int
     kwargs: Mapping[str, object]
+    caused_by: str = ""
     process_id: UUID | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -46,6 +47,10 @@ class Run:
             "status", "process_id"
         )
         self._check(owner.first())
+
+    def follow_up(self, at: datetime) -> None:
+        """Ask for another run with the same arguments at that moment, instead of the next slot."""
+        ExecutionLog.objects.queue_follow_up(self.execution_id, at)
 
     @contextmanager
     def fenced(self) -> Iterator[None]:

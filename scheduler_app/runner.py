@@ -101,6 +101,7 @@ class Runner:
             scheduled_for=execution.scheduled_for,
             attempt=execution.attempt,
             kwargs={},
+            caused_by=execution.caused_by,
             process_id=self._process_id,
             stop=self.stop,
         )

@@ -77,6 +77,7 @@ class ExecutionTracker:
             scheduled_for=self._started_at,
             attempt=1,
             kwargs=self._kwargs,
+            caused_by=self._caused_by,
             process_id=self._process_id,
         )
 

@@ -10,7 +10,7 @@ from datasync_app.datasets.cuts import ByTradeDate
 from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine import ledger
 from datasync_app.engine.calendar import open_days
-from datasync_app.models import GOOD_STATES
+from datasync_app.models import GOOD_STATES, SyncLedger
 
 FIRST_DAYS = 20
 
@@ -85,7 +85,14 @@ def plan_fresh(
             and (max_age is None or now - entry.fetched_at < max_age)
         )
         (good if fresh else todo).append(cell)
+    # What was never had comes before what is only old: under a small quota it would starve.
+    todo.sort(key=lambda cell: _fetched_at(entries.get(cell.key)))
     return Plan(dataset, tuple(todo), tuple(good))
+
+
+def _fetched_at(entry: SyncLedger | None) -> dt.datetime:
+    never = dt.datetime.min.replace(tzinfo=dt.UTC)
+    return never if entry is None or entry.state not in GOOD_STATES else entry.fetched_at or never
 
 
 def first_horizon(dataset: Dataset, *, now: dt.datetime) -> dt.date:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from datasync_app.dates import SHANGHAI
 from datasync_app.engine.plan import Plan
+from datasync_app.errors import Parked, SyncIncomplete
 from datasync_app.models import GOOD_STATES, CellState
 
 SHOWN_CELLS = 20
@@ -29,6 +33,7 @@ class DatasetReport:
     waived: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     denied: str = ""
+    parked_until: dt.datetime | None = None
 
     @classmethod
     def of(cls, plan: Plan) -> DatasetReport:
@@ -58,6 +63,7 @@ class DatasetReport:
         self.calls += batch.calls
         self.stopped = batch.stopped
         self.denied = batch.denied
+        self.parked_until = batch.parked_until
 
     def waive(self, keys: set[str], why: str) -> None:
         """Take cells that are open out of the verdict: the run does not need them."""
@@ -92,6 +98,8 @@ class DatasetReport:
             result["stopped"] = self.stopped
         if self.denied:
             result["denied"] = self.denied
+        if self.parked_until:
+            result["parked_until"] = self.parked_until.isoformat()
         return result
 
     def sentence(self) -> str:
@@ -104,3 +112,14 @@ class DatasetReport:
             key, why = max(self.open_cells.items())
             text += f"; {len(self.open_cells)} open, such as {key} ({why})"
         return f"{text}; {self.stopped}" if self.stopped else text
+
+
+def incomplete(sentence: str, reports: Sequence[DatasetReport]) -> SyncIncomplete | Parked:
+    """The end of a run that leaves cells open: failed, or parked where only time is missing."""
+    result: dict[str, object] = {report.dataset: report.as_json() for report in reports}
+    waits = [report.parked_until for report in reports if report.parked_until is not None]
+    if not waits:
+        return SyncIncomplete(sentence, result)
+    until = max(waits)
+    shown = f"{until.astimezone(SHANGHAI):%Y-%m-%d %H:%M %z}"
+    return Parked(f"{sentence} The run goes on at {shown}.", until, result)

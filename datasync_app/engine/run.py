@@ -24,11 +24,10 @@ from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.engine.fetch import Fetched, fetch_cells
 from datasync_app.engine.judge import judge_again, judge_cell
 from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
-from datasync_app.engine.report import DatasetReport
+from datasync_app.engine.report import DatasetReport, incomplete
 from datasync_app.engine.rows import BadRows, typed_rows
 from datasync_app.engine.store import store_cell
 from datasync_app.engine.universe import Universe
-from datasync_app.errors import SyncIncomplete
 from datasync_app.models import CellState
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import (
@@ -45,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 # So many transport failures in a row are an outage: going on would cost hours and prove nothing.
 OUTAGE_FAILURES = 3
+# A quota by minute is free again after it, whatever else is not known.
+QUOTA_WINDOW = dt.timedelta(minutes=1)
 # The advisory lock under which shared prerequisites are refreshed by one run at a time.
 _PREREQUISITES_LOCK = 0x5354434B
 
@@ -95,6 +96,7 @@ class Engine:
 
         Raises:
             SyncIncomplete: without them no trade date can be planned or judged.
+            Parked: they can be had, but not before the quota is free again.
         """
         reports = [self.refresh_calendar(start, end), self.refresh_stock_list()]
         # What the token may not ask for has a substitute; what failed has none.
@@ -106,10 +108,8 @@ class Engine:
         }
         if lacking:
             shown = "; ".join(f"{key} ({why})" for key, why in lacking.items())
-            raise SyncIncomplete(
-                f"Trade dates cannot be planned without {shown}.",
-                {report.dataset: report.as_json() for report in reports},
-            )
+            sentence = f"Trade dates cannot be planned without {shown}."
+            raise incomplete(sentence, reports)
         return reports
 
     def refresh_calendar(self, start: dt.date, end: dt.date) -> DatasetReport:
@@ -262,13 +262,15 @@ class Engine:
             report.stopped = NOT_AVAILABLE
         elif isinstance(failure, RateLimited):
             state = CellState.DUE
+            retry_at = failure.reset_at or self._now() + QUOTA_WINDOW
             report.stopped = f"the quota of {dataset.name} is spent: {failure}"
-            retry_at = failure.reset_at
+            report.parked_until = retry_at
         elif isinstance(failure, SourceAway):
             # No call was made, so the cell has not failed.
             state = CellState.DUE
-            report.stopped = f"the source is away: {failure}"
             retry_at = failure.until
+            report.stopped = f"the source is away: {failure}"
+            report.parked_until = retry_at
         self._record(dataset, cell, state, problem, report, retry_at=retry_at)
 
     def _record(
