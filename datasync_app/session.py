@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -32,6 +32,20 @@ class Session:
     engine: Engine
     task: SyncTask
     now: Callable[[], dt.datetime]
+
+
+@dataclass(frozen=True)
+class TaskGuard:
+    """The guard of whoever runs it, and of the task: a run commits only while both are its own."""
+
+    guard: Guard
+    task: SyncTask
+
+    def checkpoint(self) -> None:
+        self.guard.checkpoint()
+
+    def fenced(self) -> AbstractContextManager[None]:
+        return tasks.fenced_by(self.task, self.guard.fenced)
 
 
 @contextmanager
@@ -73,7 +87,9 @@ def open_session(
         if now() - task.updated_at >= HEARTBEAT:
             tasks.advance(task, cells=0, rows=0, now=now())
 
-    engine = Engine(client, guard=guard, now=now, on_cell=account, on_wait=keep_alive)
+    engine = Engine(
+        client, guard=TaskGuard(guard, task), now=now, on_cell=account, on_wait=keep_alive
+    )
     try:
         yield Session(engine, task, now)
     except Parked as parked:

@@ -5,17 +5,10 @@ The identity is stored with the first cell and compared inside the transaction o
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import connection
 
-from datasync_app.datasets import DATASETS
 from datasync_app.errors import SourceMismatch
-from datasync_app.models import (
-    DatasetState,
-    SourceIdentity,
-    SyncFailureRecord,
-    SyncLedger,
-    SyncTask,
-)
+from datasync_app.models import SourceIdentity
 from datasync_app.tushare.transport import is_loopback
 
 REAL_SOURCE = "tushare"
@@ -83,27 +76,3 @@ def mismatch_sentence(owner: str, source: str) -> str:
 
 def is_generated(identity: str) -> bool:
     return identity != REAL_SOURCE
-
-
-def drop_generated_data() -> str:
-    """Empty datasets, ledger, tasks and failures of a generated source; return whose they were.
-
-    Raises:
-        SourceMismatch: the data are Tushare's, or there are none.
-    """
-    with transaction.atomic():
-        SourceIdentity.objects.select_for_update().first()
-        owner = stored_identity()
-        if owner is None:
-            raise SourceMismatch("This database holds no market data, so there is nothing to drop.")
-        if not is_generated(owner):
-            raise SourceMismatch(
-                "This database holds data of Tushare, which go_live never drops. Use a new database "
-                "(DATABASE_URL or STOCKSYNC_VAR) to start over."
-            )
-        models = [dataset.model for dataset in DATASETS.values()]
-        models += [SyncLedger, SyncTask, SyncFailureRecord, DatasetState, SourceIdentity]
-        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
-        with connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {tables}")
-    return owner

@@ -138,7 +138,7 @@ class Engine:
 
     def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
-        age = max_age or STOCK_BASIC.fresh_for
+        age = STOCK_BASIC.fresh_for if max_age is None else max_age
         with _alone(_PREREQUISITES_LOCK):
             return self.run(plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now()))
 

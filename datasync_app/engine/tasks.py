@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from datasync_app.dates import SHANGHAI
+from datasync_app.engine.store import Fence
 from datasync_app.errors import TaskAlreadyRunning, TaskLost
 from datasync_app.models import SyncTask, TaskStatus
 
@@ -90,16 +92,33 @@ def advance(task: SyncTask, *, cells: int, rows: int, now: dt.datetime) -> None:
         updated_at=now,
     )
     if not moved:
-        raise TaskLost(
-            f"Task {task.pk} ({task.job_type}) was closed by somebody else; this run stops."
-        )
+        raise _lost(task)
+
+
+@contextmanager
+def fenced_by(task: SyncTask, fence: Fence) -> Iterator[None]:
+    """A transaction of the run's own fence that commits only while the task is RUNNING.
+
+    The task's row is locked FOR SHARE: whoever closes or drops it waits for this commit, and from
+    then on no further one gets through.
+
+    Raises:
+        TaskLost: the task was closed, or dropped with its data by `go_live`.
+    """
+    with fence():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT status FROM sync_task WHERE id = %s FOR SHARE", [task.pk])
+            row = cursor.fetchone()
+        if row is None or row[0] != TaskStatus.RUNNING:
+            raise _lost(task)
+        yield
 
 
 def finish(task: SyncTask, status: TaskStatus, *, now: dt.datetime, reason: str = "") -> None:
     """Close a task that is still ours; a task that was replaced keeps the verdict it got."""
     with transaction.atomic():
-        current = SyncTask.objects.select_for_update().get(pk=task.pk)
-        if current.status == TaskStatus.RUNNING:
+        current = SyncTask.objects.select_for_update().filter(pk=task.pk).first()
+        if current is not None and current.status == TaskStatus.RUNNING:
             _close(current, status, reason, now)
 
 
@@ -109,6 +128,12 @@ def _close(task: SyncTask, status: TaskStatus, reason: str, now: dt.datetime) ->
     task.updated_at = now
     task.completed_at = now
     task.save(update_fields=["status", "failure_reason", "updated_at", "completed_at"])
+
+
+def _lost(task: SyncTask) -> TaskLost:
+    return TaskLost(
+        f"Task {task.pk} ({task.job_type}) was closed by somebody else; this run stops."
+    )
 
 
 def _already(task: SyncTask) -> TaskAlreadyRunning:

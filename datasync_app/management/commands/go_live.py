@@ -6,9 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
-from datasync_app.engine.identity import drop_generated_data, is_generated, stored_identity
-from datasync_app.errors import SourceMismatch
+from datasync_app.engine.drop import drop_generated_data
+from datasync_app.engine.identity import is_generated, stored_identity
+from datasync_app.errors import DatasyncError
+from scheduler_app.health import scheduler_status
 
 
 class Command(BaseCommand):
@@ -24,10 +27,15 @@ class Command(BaseCommand):
             if answer.strip().lower() not in {"y", "yes"}:
                 raise CommandError("Nothing was dropped.")
         try:
-            dropped = drop_generated_data()
-        except SourceMismatch as refusal:
+            dropped = drop_generated_data(now=timezone.now())
+        except DatasyncError as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(
             f"Dropped the data of {dropped}. The next run stores the source it meets; with "
             "TUSHARE_TOKEN set that is Tushare."
         )
+        if scheduler_status().is_alive:
+            self.stdout.write(
+                "A scheduler is still running with the settings it was started with: stop it, set "
+                "TUSHARE_TOKEN, and start again."
+            )
