@@ -46,8 +46,9 @@ logger = logging.getLogger(__name__)
 OUTAGE_FAILURES = 3
 # A quota by minute is free again after it, whatever else is not known.
 QUOTA_WINDOW = dt.timedelta(minutes=1)
+LOOK_AGAIN_SECONDS = 0.2
 # The advisory lock under which shared prerequisites are refreshed by one run at a time.
-_PREREQUISITES_LOCK = 0x5354434B
+PREREQUISITES_LOCK = 0x5354434B
 
 
 class Guard(Protocol):
@@ -126,7 +127,7 @@ class Engine:
         this_year = market_day(self._now()).year
         current = [cell for cell in cells if int(cell.key[-4:]) >= this_year]
         past = [cell for cell in cells if cell not in current]
-        with _alone(_PREREQUISITES_LOCK):
+        with self._alone(PREREQUISITES_LOCK):
             fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
             held = plan_fresh(TRADE_CAL, past, None, now=self._now())
             report = self.run(Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good))
@@ -139,7 +140,7 @@ class Engine:
     def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
         age = STOCK_BASIC.fresh_for if max_age is None else max_age
-        with _alone(_PREREQUISITES_LOCK):
+        with self._alone(PREREQUISITES_LOCK):
             return self.run(plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now()))
 
     def sync_dates(
@@ -177,6 +178,23 @@ class Engine:
             self._judge_again(dataset, plan, universe, report)
         logger.info("action=dataset_done dataset=%s %s", dataset.name, report.sentence())
         return report
+
+    @contextmanager
+    def _alone(self, key: int) -> Iterator[None]:
+        """Hold a session advisory lock: other runs, in any process, wait here, and stay cancellable."""
+        pause = threading.Event()
+        said = False
+        while not _locked("SELECT pg_try_advisory_lock(%s)", key):
+            self._guard.checkpoint()
+            self._on_wait()
+            if not said:
+                logger.info("action=wait another run is refreshing calendar or stock list")
+                said = True
+            pause.wait(LOOK_AGAIN_SECONDS)
+        try:
+            yield
+        finally:
+            _locked("SELECT pg_advisory_unlock(%s)", key)
 
     @contextmanager
     def _fetching(self, plan: Plan, universe: Universe | None) -> Iterator[Iterator[Fetched]]:
@@ -307,14 +325,7 @@ class Engine:
             report.note(cell.key, CellState.COMPLETE)
 
 
-@contextmanager
-def _alone(key: int) -> Iterator[None]:
-    """Hold a session advisory lock: other runs, in any process, wait here."""
-    connection = connections["default"]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+def _locked(statement: str, key: int) -> bool:
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement, [key])
+        return bool(cursor.fetchone()[0])

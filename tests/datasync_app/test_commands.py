@@ -99,6 +99,35 @@ def test_coverage_names_a_hole_and_exits_1(source: Sandbox) -> None:
     assert daily["cells_open"] == {"20200108": "never fetched"}
 
 
+def test_coverage_of_the_calendar_names_the_years_that_are_not_held(source: Sandbox) -> None:
+    said("sync", "trade_cal", *WEEK)
+    assert "2 of 2 cells good" in said("coverage", "trade_cal", *WEEK)
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command(
+            "coverage", "trade_cal", "--start", "20190101", "--end", "20200110", stdout=out
+        )
+    assert "2 of 4 cells good" in out.getvalue() and "SSE:2019: never fetched" in out.getvalue()
+
+
+def test_coverage_of_the_stock_list_wants_every_status(source: Sandbox) -> None:
+    said("sync", "stock_basic")
+    assert "4 of 4 cells good" in said("coverage", "stock_basic")
+    SyncLedger.objects.filter(dataset="stock_basic", cell="D").delete()
+    out = io.StringIO()
+    with pytest.raises(SystemExit):
+        call_command("coverage", "stock_basic", stdout=out)
+    assert "D: never fetched" in out.getvalue()
+
+
+def test_coverage_of_an_empty_range_says_so(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    with pytest.raises(CommandError, match="20200110 lies after 20200106"):
+        said("coverage", "daily", "--start", "20200110", "--end", "20200106")
+    text = said("coverage", "daily", "--start", "20200104", "--end", "20200105")
+    assert text == "daily: no open day from 20200104 to 20200105\n"
+
+
 def test_coverage_of_nothing_is_not_good() -> None:
     with pytest.raises(SystemExit):
         said("coverage", "daily")

@@ -44,6 +44,8 @@ class Command(BaseCommand):
         self.stdout.write(coverage.sentence())
         for key, why in sorted(coverage.open_cells.items(), reverse=True):
             self.stdout.write(f"  {key}: {why}")
+        for key, why in sorted(coverage.waived.items(), reverse=True):
+            self.stdout.write(f"  {key}, which nothing depends on: {why}")
 
 
 def _date(text: str | None) -> dt.date | None:

@@ -7,7 +7,9 @@ import logging
 import os
 import re
 import signal
+import socket
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -160,15 +162,16 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 def _address_file(url: str) -> Iterator[None]:
     """Tell clients where the sandbox is, for as long as it is there.
 
+    One that started while another was running gives its place back when it ends.
+
     Raises:
         CommandError: the file cannot be written.
     """
     path = Path(settings.SANDBOX_ADDRESS_FILE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        fresh.write_text(f"{url}\n")
-        fresh.replace(path)
+        before = path.read_text() if path.exists() else ""
+        _replace(path, f"{url}\n")
     except OSError as error:
         raise CommandError(
             f"The address file {path} cannot be written: {error.strerror}."
@@ -179,4 +182,26 @@ def _address_file(url: str) -> Iterator[None]:
         # Another sandbox may have taken over; its address stays.
         with contextlib.suppress(OSError):
             if path.read_text() == f"{url}\n":
-                path.unlink()
+                if _answers(before.strip()):
+                    _replace(path, before)
+                else:
+                    path.unlink()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file in one step, so that nobody reads half an address."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def _answers(url: str) -> bool:
+    """Whether something still listens there."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or not parts.port:
+        return False
+    try:
+        socket.create_connection((parts.hostname, parts.port), timeout=1).close()
+    except OSError:
+        return False
+    return True

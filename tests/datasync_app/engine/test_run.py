@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from datasync_app.datasets import DAILY
 from datasync_app.dates import SHANGHAI
-from datasync_app.engine.run import Engine, OwnGuard
+from datasync_app.engine.run import PREREQUISITES_LOCK, Engine, OwnGuard
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
 from datasync_app.sandbox.server import Sandbox
@@ -306,3 +306,27 @@ def test_days_after_a_gap_close_one_by_one_as_their_neighbours_do(
     assert [params["trade_date"] for name, params in server.requests if name == "daily"].count(
         "20191227"
     ) == 1
+
+
+def test_a_run_that_waits_for_another_stays_alive_and_can_be_cancelled(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    other = connection.copy()
+    waited = []
+
+    class Impatient(OwnGuard):
+        def checkpoint(self) -> None:
+            if len(waited) == 3:
+                raise RuntimeError("cancelled")
+
+    engine = Engine(
+        client_of(sandbox), guard=Impatient(), now=clock, on_wait=lambda: waited.append(1)
+    )
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PREREQUISITES_LOCK])
+        with pytest.raises(RuntimeError, match="cancelled"):
+            engine.refresh_stock_list()
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [PREREQUISITES_LOCK])
+    other.close()
+    assert len(waited) == 3
+    assert not sandbox.requests

@@ -77,6 +77,18 @@ def test_it_leaves_the_address_of_another_sandbox(small_folder: Path, tmp_path: 
     assert address.read_text() == "http://127.0.0.1:1\n"
 
 
+def test_it_gives_the_place_back_to_a_sandbox_that_is_still_running(
+    small_folder: Path, tmp_path: Path
+) -> None:
+    address = tmp_path / "var" / "run" / "sandbox-address"
+    with running(tmp_path / "var", "--replay", str(small_folder)) as (_, first):
+        with running(tmp_path / "var", "--replay", str(small_folder)) as (process, second):
+            assert address.read_text() == f"{second}\n"
+            process.terminate()
+            process.wait(10)
+        assert address.read_text() == f"{first}\n"
+
+
 def test_it_generates_a_market_by_default(tmp_path: Path) -> None:
     options = ("--seed", "7", "--quota", "1", "--latency", "1", "--points", "5000")
     with running(tmp_path, *options) as (process, url):
