@@ -312,7 +312,7 @@ def test_a_run_that_waits_for_another_stays_alive_and_can_be_cancelled(
     sandbox: Sandbox, clock: Clock
 ) -> None:
     other = connection.copy()
-    waited = []
+    waited: list[int] = []
 
     class Impatient(OwnGuard):
         def checkpoint(self) -> None:
