@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from typing import Protocol
 
@@ -19,7 +20,10 @@ class Output(Protocol):
 
 
 class Progress:
-    """Counts the cells of one dataset; what other datasets need on the way is not counted."""
+    """Counts the cells of one dataset; what other datasets need on the way is not counted.
+
+    Meanwhile the console shows warnings only: the engine's own lines would tear the bar apart.
+    """
 
     def __init__(self, output: Output, dataset: str) -> None:
         self._output = output
@@ -27,8 +31,13 @@ class Progress:
         self._bar: tqdm | None = None
         self._total = 0
         self._done = 0
+        self._levels: dict[logging.Handler, int] = {}
 
     def __enter__(self) -> Progress:
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, logging.StreamHandler):
+                self._levels[handler] = handler.level
+                handler.setLevel(max(handler.level, logging.WARNING))
         return self
 
     def __exit__(
@@ -39,6 +48,8 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        for handler, level in self._levels.items():
+            handler.setLevel(level)
 
     def expect(self, plan: Plan) -> None:
         self._total = len(plan.todo)

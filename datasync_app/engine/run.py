@@ -113,7 +113,9 @@ class Engine:
             raise incomplete(sentence, reports)
         return reports
 
-    def refresh_calendar(self, start: dt.date, end: dt.date) -> DatasetReport:
+    def refresh_calendar(
+        self, start: dt.date, end: dt.date, *, on_plan: Callable[[Plan], None] = lambda plan: None
+    ) -> DatasetReport:
         """The calendar years of a range, for both exchanges; past years are fetched once.
 
         Runs that start together take turns, here and below, so that none fetches what another just did.
@@ -130,18 +132,27 @@ class Engine:
         with self._alone(PREREQUISITES_LOCK):
             fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
             held = plan_fresh(TRADE_CAL, past, None, now=self._now())
-            report = self.run(Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good))
+            plan = Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good)
+            on_plan(plan)
+            report = self.run(plan)
         with_sse = {
             cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells
         }
         report.waive(with_sse, "SSE's calendar of that year has the open days")
         return report
 
-    def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
+    def refresh_stock_list(
+        self,
+        *,
+        max_age: dt.timedelta | None = None,
+        on_plan: Callable[[Plan], None] = lambda plan: None,
+    ) -> DatasetReport:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
         age = STOCK_BASIC.fresh_for if max_age is None else max_age
         with self._alone(PREREQUISITES_LOCK):
-            return self.run(plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now()))
+            plan = plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now())
+            on_plan(plan)
+            return self.run(plan)
 
     def sync_dates(
         self, dataset: Dataset, start: dt.date, end: dt.date, *, patient: bool = False

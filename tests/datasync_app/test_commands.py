@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import logging
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -38,6 +39,23 @@ def test_sync_says_each_cell_in_a_pipe_and_sums_up(source: Sandbox) -> None:
     assert len(lines) == 6
     assert lines[0].startswith("1/5 daily 202001")
     assert lines[-1] == "daily: 5 of 5 cells good, 150 rows in 5 calls"
+
+
+def test_sync_shows_the_engine_lines_to_nobody_and_the_level_comes_back(source: Sandbox) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.getLogger().addHandler(handler)
+    try:
+        said("sync", "trade_cal", *WEEK)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert "action=cell" not in stream.getvalue()
+    assert handler.level == logging.NOTSET
+
+
+def test_sync_counts_the_cells_of_a_list_too(source: Sandbox) -> None:
+    lines = said("sync", "stock_basic").splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["1/4", "2/4", "3/4", "4/4"]
 
 
 def test_sync_ends_badly_and_lists_what_is_not_good(source: Sandbox, market: TinyMarket) -> None:

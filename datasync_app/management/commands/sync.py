@@ -156,13 +156,13 @@ def _sync_dates(
 def _sync_calendar(
     session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
 ) -> DatasetReport:
-    return session.engine.refresh_calendar(first, last)
+    return session.engine.refresh_calendar(first, last, on_plan=progress.expect)
 
 
 def _sync_stock_list(
     session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
 ) -> DatasetReport:
-    return session.engine.refresh_stock_list(max_age=dt.timedelta(0))
+    return session.engine.refresh_stock_list(max_age=dt.timedelta(0), on_plan=progress.expect)
 
 
 _Work = Callable[[Session, Dataset, dt.date, dt.date, Progress], DatasetReport]
