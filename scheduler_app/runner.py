@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from scheduler_app import claims
 from scheduler_app.backlog import Backlog, plan
+from scheduler_app.errors import RunCancelled
 from scheduler_app.models import ExecutionLog
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
@@ -122,6 +123,13 @@ class Runner:
                 )
                 tracker.set_result(self._call(execution, run))
                 logger.info("action=done job_id=%s execution=%s", run.job_id, run.execution_id)
+        except RunCancelled as error:
+            logger.info(
+                "action=cancelled job_id=%s execution=%s: %s",
+                run.job_id,
+                run.execution_id,
+                error,
+            )
         except BaseException as error:
             logger.error(
                 "action=failed job_id=%s execution=%s: %s: %s",

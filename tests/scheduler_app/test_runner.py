@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from scheduler_app.backlog import GRACE, Backlog
+from scheduler_app.errors import RunCancelled
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerProcess, Status
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
@@ -166,3 +167,20 @@ def test_a_revived_run_cannot_close_what_others_closed(
 
     execution = run(jobs, process, "frozen")
     assert execution.error_message == "its process stopped responding"
+
+
+def test_a_run_that_is_cancelled_is_no_error_in_the_log(
+    jobs: JobRegistry, process: SchedulerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    @jobs.register("parks", name="Parks")
+    def parks(run: Run) -> None:
+        raise RunCancelled("the quota is spent", {"rows": 5})
+
+    with caplog.at_level("INFO"):
+        execution = run(jobs, process, "parks")
+    assert (execution.status, execution.result) == (Status.CANCELLED, {"rows": 5})
+    last = caplog.records[-1]
+    assert last.levelname == "INFO"
+    assert last.getMessage() == (
+        f"action=cancelled job_id=parks execution={execution.pk}: the quota is spent"
+    )
