@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator
+from django.utils import timezone
+from pydantic import BeforeValidator, Field
+
+# The first day of the Shanghai exchange: no market data is older.
+MARKET_BEGAN = dt.date(1990, 12, 19)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -39,4 +44,25 @@ def _from_argument(value: object) -> dt.date:
 
 
 # The type of a date among a job's arguments: "20240131" in JSON, a date in Python.
-MarketDate = Annotated[dt.date, BeforeValidator(_from_argument)]
+MarketDate = Annotated[
+    dt.date, BeforeValidator(_from_argument), Field(description="a date as YYYYMMDD")
+]
+
+
+def check_range(kwargs: Mapping[str, Any]) -> str:
+    """Why a job's `start` and `end`, where given, hold no day at all; or nothing."""
+    start, end = kwargs.get("start"), kwargs.get("end")
+    today = market_day(timezone.now())
+    if start and end and start > end:
+        return f"The start {show_date(start)} lies after the end {show_date(end)}."
+    if start and start > today:
+        return (
+            f"The start {show_date(start)} lies in the future: "
+            f"it takes a date up to today, {show_date(today)}."
+        )
+    if end and end < MARKET_BEGAN:
+        return (
+            f"The end {show_date(end)} lies before the market began: "
+            f"it takes a date from {show_date(MARKET_BEGAN)} on."
+        )
+    return ""

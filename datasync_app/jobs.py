@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from django.conf import settings
 
 from datasync_app.datasets import DAILY, STOCK_BASIC
-from datasync_app.dates import MarketDate, market_day, show_date
+from datasync_app.dates import MarketDate, check_range, market_day, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport, incomplete
@@ -70,6 +70,7 @@ def sync_stock_basic(run: Run) -> Result:
     default_cron="0 18 * * *",
     first_start=_first_days_missing,
     not_built=DAILY_NOT_BUILT,
+    check=check_range,
 )
 def sync_daily_by_date(
     run: Run, start: MarketDate | None = None, end: MarketDate | None = None
@@ -84,7 +85,12 @@ def sync_daily_by_date(
         return _result([*prepared, days], note=DAILY_NOT_BUILT)
 
 
-@register_job("sync_daily_history", name="Daily market data, history", not_built=DAILY_NOT_BUILT)
+@register_job(
+    "sync_daily_history",
+    name="Daily market data, history",
+    not_built=DAILY_NOT_BUILT,
+    check=check_range,
+)
 def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
     """Move the horizon back to SYNC_START_DATE or a given date, newest first, in batches."""
     batch_size = settings.SYNC_DAILY_HISTORY_BATCH_SIZE

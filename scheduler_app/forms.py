@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar
 
 from django import forms
 from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import configs
+from scheduler_app import configs, strict_json
 from scheduler_app.errors import InvalidSchedule
 from scheduler_app.models import JobConfig
 from scheduler_app.registry import registry
@@ -32,7 +31,7 @@ class KwargsField(forms.JSONField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
             try:
-                return json.loads(value, parse_constant=_refuse_constant) if value.strip() else {}
+                return strict_json.loads(value) if value.strip() else {}
             except (ValueError, RecursionError) as error:
                 raise forms.ValidationError(
                     f"The arguments are not JSON: {error}. "
@@ -102,7 +101,3 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                 job_id = str(fields.get("job_id", ""))
                 cleaned["job_name"] = registry.get(job_id).name if job_id in registry else ""
         return cleaned
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON value")

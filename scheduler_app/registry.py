@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 from scheduler_app.errors import InvalidKwargs, SchedulerError, UnknownJob, short
+from scheduler_app.parameters import in_words
 from scheduler_app.run import Run
 
 MAX_KWARGS_BYTES = 64 * 1024
@@ -27,6 +28,8 @@ class JobFunction(Protocol):
 
 
 Function = TypeVar("Function", bound=Callable[..., Mapping[str, object] | None])
+# Given the arguments as Python values: a sentence that says why they do not go together, or "".
+Check = Callable[[Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class RegisteredJob:
     """One job.
 
     `not_built` says what this version cannot do; `first_start` is asked when a scheduler becomes
-    active whether a run should be queued; `default_cron` is what `seed_jobs` gives it, if anything.
+    active whether a run should be queued; `default_cron` is what `seed_jobs` gives it, if anything;
+    `check` judges the arguments together, after each was found right for itself.
     """
 
     job_id: str
@@ -44,11 +48,22 @@ class RegisteredJob:
     not_built: str = ""
     first_start: Callable[[], bool] | None = None
     default_cron: str | None = None
+    check: Check | None = None
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The arguments a schedule may give: all but the first, which is the run."""
         return dict(list(inspect.signature(self.function).parameters.items())[1:])
+
+    @cached_property
+    def takes(self) -> str:
+        """The arguments in words; empty where there are none."""
+        defaults = {
+            parameter.name: parameter.default
+            for parameter in self.parameters.values()
+            if parameter.default is not parameter.empty
+        }
+        return in_words(self._adapter.json_schema(), defaults)
 
     @cached_property
     def _adapter(self) -> TypeAdapter[dict[str, Any]]:
@@ -69,9 +84,12 @@ class RegisteredJob:
     def validate(self, kwargs: object) -> dict[str, Any]:
         """The arguments as Python values; those not given are left to the function's defaults."""
         try:
-            return self._adapter.validate_json(_as_json(kwargs))
+            values = self._adapter.validate_json(_as_json(kwargs))
         except ValidationError as error:
             raise InvalidKwargs(self._sentence(error)) from None
+        if self.check is not None and (problem := self.check(values)):
+            raise InvalidKwargs(problem)
+        return values
 
     def _sentence(self, error: ValidationError) -> str:
         first = error.errors(include_url=False, include_context=False)[0]
@@ -100,6 +118,7 @@ class JobRegistry:
         first_start: Callable[[], bool] | None = None,
         not_built: str = "",
         default_cron: str | None = None,
+        check: Check | None = None,
     ) -> Callable[[Function], Function]:
         """Name a function as a job.
 
@@ -121,6 +140,7 @@ class JobRegistry:
                 not_built=not_built,
                 first_start=first_start,
                 default_cron=default_cron,
+                check=check,
             )
             return function
 
@@ -147,7 +167,8 @@ class JobRegistry:
 
         Raises:
             UnknownJob: no such job.
-            InvalidKwargs: an argument is unknown, missing or of another type.
+            InvalidKwargs: an argument is unknown, missing or of another type, or the arguments
+                do not go together.
         """
         return self.get(job_id).validate(kwargs)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+from scheduler_app import strict_json
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -33,14 +34,10 @@ class StrictJSONParser(BaseParser):
         if len(raw) > MAX_BODY_BYTES:
             raise BodyTooLarge
         try:
-            return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+            return strict_json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError:
             raise ParseError("The body is not UTF-8 text.") from None
         except RecursionError:
             raise ParseError("The body is nested too deep.") from None
         except ValueError as error:
             raise ParseError(f"The body is not valid JSON: {error}.") from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")

@@ -23,6 +23,7 @@ from datasync_app.models import (
     TaskStatus,
 )
 from datasync_app.sandbox.server import Sandbox
+from scheduler_app.errors import InvalidKwargs
 from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.registry import registry
 from scheduler_app.tracker import ExecutionTracker
@@ -192,3 +193,44 @@ def test_a_token_on_generated_data_is_refused_before_any_call(
     assert "go_live" in execution.error_message
     assert len(source.requests) == before
     assert SyncIncomplete.__name__ not in execution.traceback
+
+
+TOMORROW = dt.timedelta(days=1)
+
+
+@pytest.mark.parametrize("job_id", ["sync_daily_by_date", "sync_daily_history"])
+def test_a_start_in_the_future_is_refused(job_id: str) -> None:
+    tomorrow = show_date(market_day(timezone.now()) + TOMORROW)
+    with pytest.raises(InvalidKwargs, match=f"The start {tomorrow} lies in the future"):
+        registry.validate_kwargs(job_id, {"start": tomorrow})
+
+
+def test_a_start_of_today_is_taken() -> None:
+    today = market_day(timezone.now())
+    values = registry.validate_kwargs("sync_daily_by_date", {"start": show_date(today)})
+    assert values == {"start": today}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        (
+            {"start": "20200110", "end": "20200106"},
+            "The start 20200110 lies after the end 20200106.",
+        ),
+        (
+            {"end": "19901218"},
+            "The end 19901218 lies before the market began: it takes a date from 19901219 on.",
+        ),
+    ],
+)
+def test_a_range_without_a_day_is_refused(kwargs: dict[str, str], sentence: str) -> None:
+    with pytest.raises(InvalidKwargs) as refused:
+        registry.validate_kwargs("sync_daily_by_date", kwargs)
+    assert str(refused.value) == sentence
+
+
+def test_staff_read_what_a_job_takes_in_words() -> None:
+    assert registry.get("sync_daily_by_date").takes == (
+        "start: a date as YYYYMMDD, optional; end: a date as YYYYMMDD, optional"
+    )

@@ -100,6 +100,7 @@ def test_it_answers_any_bytes_without_a_fault(client: Client, action: str, raw: 
         b'{"\\ud800": 1}',
         b'{"job_kwargs": {"days": 1e400}, "hour": 1}',
         b'{"job_kwargs": {"\\u0000": 1}, "hour": 1}',
+        b'{"hour": 1, "hour": 2}',
         b'{"job_kwargs": {"days": ' + b"[" * 50 + b"]" * 50 + b'}, "hour": 1}',
         b'{"timezone": "../../etc/passwd", "hour": 1}',
         b'{"timezone": {}, "hour": 1}',

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import Field
 
-from scheduler_app.errors import InvalidKwargs, SchedulerError, UnknownJob
+from scheduler_app import configs
+from scheduler_app.errors import InvalidKwargs, InvalidSchedule, SchedulerError, UnknownJob
+from scheduler_app.models import Cause
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
 
@@ -81,3 +86,63 @@ def test_it_refuses_arguments_nested_without_end(jobs: JobRegistry) -> None:
     nested.append(nested)
     with pytest.raises(InvalidKwargs, match="nested more than"):
         jobs.validate_kwargs("copy_files", {"names": nested})
+
+
+def _ends_after_start(kwargs: Mapping[str, Any]) -> str:
+    start, end = kwargs.get("start"), kwargs.get("end")
+    return f"The start {start} lies after the end {end}." if start and end and start > end else ""
+
+
+@pytest.fixture
+def checked(jobs: JobRegistry) -> JobRegistry:
+    @jobs.register("ranged", name="Ranged", check=_ends_after_start)
+    def ranged(run: Run, start: dt.date | None = None, end: dt.date | None = None) -> None: ...
+
+    return jobs
+
+
+def test_it_refuses_arguments_that_do_not_go_together(checked: JobRegistry) -> None:
+    with pytest.raises(InvalidKwargs, match="start 2024-02-01 lies after the end 2024-01-01"):
+        checked.validate_kwargs("ranged", {"start": "2024-02-01", "end": "2024-01-01"})
+
+
+def test_it_checks_the_python_values(checked: JobRegistry) -> None:
+    values = checked.validate_kwargs("ranged", {"start": "2024-01-01", "end": "2024-02-01"})
+    assert values == {"start": dt.date(2024, 1, 1), "end": dt.date(2024, 2, 1)}
+
+
+@pytest.mark.django_db
+def test_a_queued_run_and_a_schedule_are_checked_alike(checked: JobRegistry) -> None:
+    kwargs = {"start": "2024-02-01", "end": "2024-01-01"}
+    fields = {"job_id": "ranged", "cron_expression": "0 1 * * *", "job_kwargs": kwargs}
+    with pytest.raises(InvalidSchedule) as schedule:
+        configs.validate(fields, checked)
+    with pytest.raises(InvalidSchedule) as trigger:
+        configs.queue_run("ranged", Cause.API, job_kwargs=kwargs, jobs=checked)
+    sentence = "The start 2024-02-01 lies after the end 2024-01-01."
+    assert schedule.value.errors == trigger.value.errors == {"job_kwargs": sentence}
+
+
+def test_it_describes_arguments_in_words(jobs: JobRegistry) -> None:
+    assert jobs.get("copy_files").takes == (
+        "start: a date as YYYY-MM-DD, optional; count: a whole number, optional [1]; "
+        "names: a list, each text, optional"
+    )
+    assert jobs.get("needs_much").takes == "json: text"
+    assert jobs.get("fails").takes == ""
+
+
+def test_it_believes_a_type_that_describes_itself(jobs: JobRegistry) -> None:
+    def paint(
+        run: Run,
+        shade: Annotated[str, Field(description="a colour")],
+        mode: Literal["wet", "dry"] = "dry",
+        by: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None: ...
+
+    jobs.register("paint", name="Paint")(paint)
+    assert jobs.get("paint").takes == (
+        "shade: a colour; mode: one of wet, dry, optional [dry]; by: an object, optional; "
+        "any other argument"
+    )
