@@ -107,6 +107,21 @@ def record_missed(job_id: str, slots: Iterable[datetime], reason: str) -> None:
     logger.warning("action=missed job_id=%s rows=%s: %s", job_id, len(rows), reason)
 
 
+def cancel_follow_ups(job_id: str, reason: str) -> None:
+    """Close the follow-ups of a job that wait for their moment, with the reason."""
+    now = timezone.now()
+    with transaction.atomic():
+        _lock(job_id)
+        waiting = ExecutionLog.objects.filter(
+            job_id=job_id, status=Status.QUEUED, caused_by=Cause.FOLLOW_UP
+        )
+        closed = waiting.update(
+            status=Status.CANCELLED, started_at=now, finished_at=now, error_message=reason
+        )
+    if closed:
+        logger.info("action=cancel_follow_up job_id=%s: %s", job_id, reason)
+
+
 def _lock(job_id: str) -> None:
     # One claim of a job at a time, in all processes; released with the transaction, which the
     # server ends by itself if this process freezes in the middle of it.

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from scheduler_app import cron
 from scheduler_app.errors import InvalidCron
-from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import JobRegistry, RegisteredJob, registry
 
 NEXT_RUNS = 6
@@ -20,7 +22,8 @@ NEXT_RUNS = 6
 @dataclass(frozen=True)
 class JobOverview:
     """One job. `job` is None for a schedule whose job this version does not know; `config` is
-    not stored and off for a job that was never scheduled."""
+    not stored and off for a job that was never scheduled; `goes_on_at` is when a run that ended
+    before its work was done goes on by itself."""
 
     job_id: str
     job: RegisteredJob | None
@@ -28,6 +31,7 @@ class JobOverview:
     next_runs: list[datetime]
     schedule_error: str
     last_execution: ExecutionLog | None
+    goes_on_at: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -45,12 +49,16 @@ def overview(
     by_id = {config.job_id: config for config in configs}
     known = {job.job_id: job for job in jobs if job_ids is None or job.job_id in job_ids}
     last = last_executions([*by_id.keys() | known.keys()])
+    later = follow_ups()
     rows = []
     for job_id in sorted(by_id.keys() | known.keys()):
         job = known.get(job_id)
         config = by_id.get(job_id) or unscheduled(job_id, job)
         next_runs, error = next_runs_or_error(config, count)
-        rows.append(JobOverview(job_id, job, config, next_runs, error, last.get(job_id)))
+        row = JobOverview(
+            job_id, job, config, next_runs, error, last.get(job_id), later.get(job_id)
+        )
+        rows.append(row)
     return rows
 
 
@@ -70,7 +78,8 @@ def next_runs_or_error(config: JobConfig, count: int = NEXT_RUNS) -> tuple[list[
 def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
     """The newest execution of each job, found by the index on (job_id, started_at).
 
-    A queued one has not started; NULLs come first in this order, so it counts as the newest.
+    A queued one has not started; NULLs come first in this order, so it counts as the newest. One
+    that waits for a later moment does not count.
     """
     newest = ExecutionLog.objects.raw(
         """
@@ -78,9 +87,18 @@ def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
         CROSS JOIN LATERAL (
             SELECT * FROM scheduler_execution_log AS execution
             WHERE execution.job_id = wanted.job_id
+                AND NOT (execution.status = 'QUEUED' AND execution.scheduled_for > %s)
             ORDER BY execution.started_at DESC, execution.id DESC LIMIT 1
         ) AS newest
         """,
-        [list(job_ids)],
+        [list(job_ids), timezone.now()],
     )
     return {execution.job_id: execution for execution in newest}
+
+
+def follow_ups() -> dict[str, datetime]:
+    """By job, the moment at which its waiting follow-up starts; a job has one at most."""
+    waiting = ExecutionLog.objects.filter(
+        status=Status.QUEUED, caused_by=Cause.FOLLOW_UP, scheduled_for__gt=timezone.now()
+    )
+    return dict(waiting.values_list("job_id", "scheduled_for"))

@@ -218,10 +218,9 @@ class SchedulerService:
         queued = ExecutionLog.objects.filter(
             status=Status.QUEUED, scheduled_for__lte=timezone.now()
         ).exclude(job_id__in=running)
-        oldest: dict[str, int] = {}
-        for job_id, pk in queued.order_by("id").values_list("job_id", "id")[:1000]:
-            oldest.setdefault(job_id, pk)
-        for job_id, pk in oldest.items():
+        # The oldest of each job: however many one job has, the others get their turn.
+        oldest = queued.order_by("job_id", "id").distinct("job_id")
+        for job_id, pk in oldest.values_list("job_id", "id"):
             self._dispatcher.put(Queued(job_id, pk))
 
     def _mirror(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 from django.forms import ModelForm
 from django.http import (
     HttpRequest,
@@ -28,14 +30,19 @@ from scheduler_app import configs
 from scheduler_app.admin import applied, look
 from scheduler_app.errors import SchedulerError
 from scheduler_app.forms import SCHEDULE_FIELDS, ScheduleForm
-from scheduler_app.models import Cause, ExecutionLog, JobConfig
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.overview import next_runs_or_error
 from scheduler_app.registry import RegisteredJob, registry
 from scheduler_app.words import schedule_in_words
 
 logger = logging.getLogger(__name__)
 
-_LAST = ExecutionLog.objects.filter(job_id=OuterRef("job_id")).order_by("-started_at", "-id")
+# A run that waits for a later moment is no result.
+_LAST = (
+    ExecutionLog.objects.filter(job_id=OuterRef("job_id"))
+    .exclude(status=Status.QUEUED, scheduled_for__gt=Now())
+    .order_by("-started_at", "-id")
+)
 
 
 @admin.register(JobConfig)
@@ -144,8 +151,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
     @admin.display(description=_("it takes"))
     def takes(self, config: JobConfig) -> str:
         job = _job(config)
-        named = [_shown(parameter) for parameter in job.parameters.values()] if job else []
-        return ", ".join(named) or gettext("no arguments")
+        return (job.takes if job else "") or gettext("no arguments")
 
     # What is written
 
@@ -156,6 +162,8 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             # Never the whole row: the scheduler writes its own columns while this form is open.
             fields = [name for name in SCHEDULE_FIELDS if name in form.fields]
             obj.save(update_fields=[*fields, "updated_at"])
+            if "enabled" in form.changed_data and not obj.enabled:
+                transaction.on_commit(partial(configs.cancel_follow_ups, obj.job_id))
         else:
             obj.save()
         logger.info("action=admin_save job_id=%s by=%s", obj.job_id, request.user)
@@ -206,6 +214,8 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             row = JobConfig.objects.filter(pk=config.pk).exclude(enabled=on)
             if row.update(enabled=on, updated_at=now):
                 said = "Enabled" if on else "Disabled"
+                if not on:
+                    configs.cancel_follow_ups(config.job_id)
                 self.log_change(request, config, said)
                 self.message_user(request, f"{said} {config.job_id}.", messages.SUCCESS)
                 logger.info("action=admin_enable job_id=%s enabled=%s by=%s", config.job_id, on,
@@ -264,14 +274,6 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             config.job_id,
         )
         self.message_user(request, link, messages.SUCCESS)
-
-
-def _shown(parameter: inspect.Parameter) -> str:
-    """`start: date | None = None`; an annotation may have been kept as text."""
-    kind = parameter.annotation
-    kind = kind if isinstance(kind, str) else inspect.formatannotation(kind)
-    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-    return f"{parameter.name}: {kind}{default}"
 
 
 def _job(config: JobConfig) -> RegisteredJob | None:

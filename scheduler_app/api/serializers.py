@@ -74,6 +74,7 @@ class JobSerializer(serializers.Serializer[JobOverview]):
     job_name = serializers.CharField(read_only=True, source="name")
     summary = serializers.SerializerMethodField(help_text="what the job does")
     not_built = serializers.SerializerMethodField(help_text="what this version cannot do yet")
+    takes = serializers.SerializerMethodField(help_text="the arguments of job_kwargs, in words")
     registered = serializers.SerializerMethodField(
         help_text="false for a schedule whose job this version does not know"
     )
@@ -90,6 +91,11 @@ class JobSerializer(serializers.Serializer[JobOverview]):
     next_runs = serializers.SerializerMethodField(
         help_text="the next six, with the offset of the schedule's time zone"
     )
+    goes_on_at = serializers.DateTimeField(
+        help_text="when a run that waits for its quota goes on by itself; else null",
+        allow_null=True,
+        read_only=True,
+    )
     schedule_error = serializers.CharField(
         help_text="why the schedule cannot fire; else empty", read_only=True
     )
@@ -100,6 +106,9 @@ class JobSerializer(serializers.Serializer[JobOverview]):
 
     def get_not_built(self, row: JobOverview) -> str:
         return row.job.not_built if row.job else ""
+
+    def get_takes(self, row: JobOverview) -> str:
+        return row.job.takes if row.job else ""
 
     def get_registered(self, row: JobOverview) -> bool:
         return row.job is not None

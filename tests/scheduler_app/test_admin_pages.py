@@ -86,6 +86,16 @@ def test_the_overview_shows_schedules_with_next_runs_and_results(client: Client)
         assert words in text
 
 
+def test_the_overview_shows_when_a_run_goes_on(client: Client) -> None:
+    parked = ExecutionLogFactory.create(job_id=JOB, status=Status.CANCELLED)
+    later = timezone.now() + dt.timedelta(hours=1)
+    follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, later)
+    text = text_of(client, "/admin/")
+    moment = timezone.localtime(follow_up.scheduled_for)
+    assert "goes on at <span" in text
+    assert f"{moment:%Y-%m-%d %H:%M}" in text
+
+
 def test_the_overview_shows_ten_executions(client: Client) -> None:
     for hour in range(12):
         ExecutionLogFactory.create(job_id=JOB, scheduled_for=MONDAY_SIX + dt.timedelta(hours=hour))

@@ -12,6 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
 from scheduler_app.admin import applied
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, ScheduleRevision, Status
@@ -93,6 +94,7 @@ def test_it_gives_a_schedule_without_a_name_that_of_its_job(client: Client) -> N
         ({"job_kwargs": "{"}, "job_kwargs", "not JSON"),
         ({"job_kwargs": "[" * 100_000}, "job_kwargs", "not JSON"),
         ({"job_kwargs": '{"days": NaN}'}, "job_kwargs", "NaN"),
+        ({"job_kwargs": '{"days": 1, "days": 2}'}, "job_kwargs", "key 'days' is given twice"),
         ({"job_kwargs": "[1]"}, "job_kwargs", "JSON object"),
         ({"job_kwargs": '{"days": "\\u0000"}'}, "job_kwargs", "cannot be stored"),
         ({"trigger": "interval"}, "interval_seconds", "from 1 to"),
@@ -152,7 +154,7 @@ def test_the_page_shows_six_next_runs_and_what_the_job_takes(client: Client) -> 
     config = JobConfigFactory.create(job_id=JOB, timezone="Asia/Kolkata")
     text = client.get(page(config)).content.decode()
     assert text.count(" 18:00 IST</li>") == 6
-    assert "start: dt.date | None = None, days: int = 5" in text
+    assert "start: a date as YYYY-MM-DD, optional; days: a whole number, optional [5]" in text
     assert "The hard part is not built." in text
 
 
@@ -261,6 +263,48 @@ def test_it_shows_run_now_only_to_those_who_may() -> None:
     config = JobConfigFactory.create(job_id=JOB)
     assert "Run now" not in logged_in(VIEW).get(page(config)).content.decode()
     assert "Run now" in logged_in(VIEW, TRIGGER).get(page(config)).content.decode()
+
+
+def waiting_follow_up(config: JobConfig) -> ExecutionLog:
+    parked = ExecutionLogFactory.create(job_id=config.job_id, status=Status.CANCELLED)
+    later = timezone.now() + dt.timedelta(hours=1)
+    return ExecutionLog.objects.queue_follow_up(parked.pk, later)
+
+
+def test_a_follow_up_that_waits_is_not_the_last_result(client: Client) -> None:
+    config = JobConfigFactory.create(job_id=JOB)
+    waiting_follow_up(config)
+    for address in (LIST, page(config)):
+        text = client.get(address).content.decode()
+        assert "run-cancelled" in text
+        assert "run-queued" not in text
+
+
+@pytest.mark.parametrize("by", ["the form", "the action"])
+def test_switching_off_cancels_the_follow_up_that_waits(
+    client: Client, by: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    config = JobConfigFactory.create(job_id=JOB)
+    follow_up = waiting_follow_up(config)
+    off = {name: value for name, value in GOOD.items() if name != "enabled"}
+    with django_capture_on_commit_callbacks(execute=True):
+        if by == "the form":
+            client.post(page(config), off)
+        else:
+            client.post(LIST, {"action": "disable", "_selected_action": [config.pk]})
+    follow_up.refresh_from_db()
+    assert follow_up.status == Status.CANCELLED
+
+
+def test_an_edit_leaves_the_follow_up_waiting(
+    client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    config = JobConfigFactory.create(job_id=JOB)
+    follow_up = waiting_follow_up(config)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(page(config), GOOD)
+    follow_up.refresh_from_db()
+    assert follow_up.status == Status.QUEUED
 
 
 def test_it_says_that_no_scheduler_is_running(client: Client) -> None:

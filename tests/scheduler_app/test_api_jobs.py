@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from tests.factories import ExecutionLogFactory, JobConfigFactory
@@ -87,6 +88,27 @@ def test_it_shows_the_newest_execution_as_the_last(client: Client) -> None:
         ExecutionLogFactory.create(job_id=JOB, scheduled_for=moment)
     last = client.get(f"{JOBS}/{JOB}").json()["last_execution"]
     assert last["started_at"] == "2026-03-02T17:00:00+08:00"
+
+
+def test_a_follow_up_that_waits_is_not_the_last_execution(client: Client) -> None:
+    parked = ExecutionLogFactory.create(job_id=JOB, status=Status.CANCELLED)
+    later = timezone.now() + dt.timedelta(hours=1)
+    follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, later)
+    job = client.get(f"{JOBS}/{JOB}").json()
+    assert job["last_execution"]["id"] == parked.pk
+    assert dt.datetime.fromisoformat(job["goes_on_at"]) == follow_up.scheduled_for
+
+
+def test_a_follow_up_that_is_due_is_the_last_execution(client: Client) -> None:
+    parked = ExecutionLogFactory.create(job_id=JOB, status=Status.CANCELLED)
+    follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, timezone.now())
+    job = client.get(f"{JOBS}/{JOB}").json()
+    assert (job["last_execution"]["id"], job["goes_on_at"]) == (follow_up.pk, None)
+
+
+def test_it_says_in_words_what_a_job_takes(client: Client) -> None:
+    takes = client.get(f"{JOBS}/{JOB}").json()["takes"]
+    assert takes == "start: a date as YYYY-MM-DD, optional; days: a whole number, optional [5]"
 
 
 def test_it_asks_no_more_queries_for_more_jobs(

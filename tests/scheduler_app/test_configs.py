@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone as clock
 
 from scheduler_app import configs
 from scheduler_app.errors import InvalidSchedule, NotScheduled, UnknownJob
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status, Trigger
 from scheduler_app.registry import JobRegistry
-from tests.factories import JobConfigFactory
+from tests.factories import ExecutionLogFactory, JobConfigFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -174,3 +175,21 @@ def test_a_bad_run_is_not_queued(
     )
     assert list(errors) == [field]
     assert not ExecutionLog.objects.filter(job_id="copy_files").exists()
+
+
+def test_a_stop_cancels_the_follow_up_that_waits_and_says_why(jobs: JobRegistry) -> None:
+    JobConfigFactory(job_id="copy_files")
+    later = clock.now() + timedelta(hours=1)
+    waiting = {
+        job_id: ExecutionLog.objects.queue_follow_up(ExecutionLogFactory(job_id=job_id).pk, later)
+        for job_id in ("copy_files", "fails")
+    }
+    by_hand, _created = configs.queue_run("copy_files", Cause.MANUAL, jobs=jobs)
+    configs.stop("copy_files", jobs=jobs)
+    for execution in (*waiting.values(), by_hand):
+        execution.refresh_from_db()
+    closed = waiting["copy_files"]
+    assert closed.status == Status.CANCELLED
+    assert closed.error_message == "the schedule was stopped before the run went on"
+    assert closed.started_at == closed.finished_at is not None
+    assert waiting["fails"].status == by_hand.status == Status.QUEUED

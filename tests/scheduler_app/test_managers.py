@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from scheduler_app.models import ExecutionLog, JobConfig, Status
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from tests.factories import MONDAY_SIX, ExecutionLogFactory, JobConfigFactory
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +71,38 @@ def test_recent_executions_are_a_hundred_at_most() -> None:
         ExecutionLogFactory.build(job_id="one", attempt=attempt) for attempt in range(1, 103)
     )
     assert len(ExecutionLog.objects.get_recent_by_job_id("one", limit=1000)) == 100
+
+
+SEVEN = MONDAY_SIX + timedelta(hours=1)
+EIGHT = MONDAY_SIX + timedelta(hours=2)
+
+
+def test_a_follow_up_is_queued_at_its_time_with_the_same_arguments() -> None:
+    parked = ExecutionLogFactory(job_id="one", job_kwargs={"days": 3})
+    follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, SEVEN)
+    follow_up.refresh_from_db()
+    assert (follow_up.status, follow_up.caused_by) == (Status.QUEUED, Cause.FOLLOW_UP)
+    assert follow_up.job_kwargs == {"days": 3}
+    assert follow_up.started_at is None
+    assert SEVEN < follow_up.scheduled_for < SEVEN + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("moments", [(SEVEN, EIGHT), (EIGHT, SEVEN)])
+def test_a_job_has_one_follow_up_and_the_earlier_moment_counts(moments: list[datetime]) -> None:
+    parked = ExecutionLogFactory(job_id="one")
+    for moment in moments:
+        ExecutionLog.objects.queue_follow_up(parked.pk, moment)
+    follow_up = ExecutionLog.objects.get(job_id="one", status=Status.QUEUED)
+    assert follow_up.scheduled_for.replace(microsecond=0) == SEVEN
+
+
+def test_two_jobs_have_a_follow_up_each() -> None:
+    for job_id in ("one", "two"):
+        ExecutionLog.objects.queue_follow_up(ExecutionLogFactory(job_id=job_id).pk, SEVEN)
+    assert ExecutionLog.objects.filter(caused_by=Cause.FOLLOW_UP).count() == 2
+
+
+def test_a_follow_up_that_runs_may_ask_for_another() -> None:
+    running = ExecutionLogFactory(running=True, job_id="one", caused_by=Cause.FOLLOW_UP)
+    follow_up = ExecutionLog.objects.queue_follow_up(running.pk, SEVEN)
+    assert follow_up.pk != running.pk

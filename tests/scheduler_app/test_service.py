@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduler_app import configs
+from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
 from scheduler_app.models import (
     Cause,
@@ -23,6 +24,7 @@ from scheduler_app.models import (
 )
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
+from scheduler_app.runner import Queued, Work
 from scheduler_app.service import SchedulerService
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 from tests.waiting import eventually
@@ -115,6 +117,35 @@ class TestLoadPersistedJobs:
         assert service.scheduler.get_jobs() == []
 
 
+@pytest.mark.django_db
+class TestHandOverQueued:
+    def handed_over(self, jobs: JobRegistry) -> list[Work]:
+        service = SchedulerService(jobs)
+        with patch.object(service._dispatcher, "put") as put:
+            service._hand_over_queued()
+        return [call.args[0] for call in put.call_args_list]
+
+    def test_a_thousand_runs_of_one_job_do_not_starve_another(self, jobs: JobRegistry) -> None:
+        many = ExecutionLog.objects.bulk_create(
+            ExecutionLogFactory.build(queued=True, job_id="copy_files", attempt=attempt)
+            for attempt in range(1, 1002)
+        )
+        other = ExecutionLogFactory(queued=True, job_id="fails")
+        assert self.handed_over(jobs) == [
+            Queued("copy_files", many[0].pk),
+            Queued("fails", other.pk),
+        ]
+
+    def test_a_follow_up_waits_for_its_moment(self, jobs: JobRegistry) -> None:
+        moment = timezone.now() + timedelta(hours=1)
+        parked = ExecutionLogFactory(job_id="copy_files")
+        follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, moment)
+        with patch.object(timezone, "now", return_value=moment - timedelta(seconds=1)):
+            assert self.handed_over(jobs) == []
+        with patch.object(timezone, "now", return_value=moment + timedelta(seconds=1)):
+            assert self.handed_over(jobs) == [Queued("copy_files", follow_up.pk)]
+
+
 @pytest.mark.django_db(transaction=True)
 class TestService:
     def test_it_fires_an_interval_at_its_anchored_slots(self, jobs: JobRegistry) -> None:
@@ -145,6 +176,24 @@ class TestService:
         with serving(jobs):
             configs.queue_run("copy_files", Cause.API, jobs=jobs)
             assert eventually(lambda: statuses("copy_files") == ["SUCCESS"], seconds=3)
+
+    def test_a_run_that_parks_itself_goes_on_at_its_moment(self, jobs: JobRegistry) -> None:
+        runs: list[tuple[str, object]] = []
+
+        @jobs.register("parks", name="Parks")
+        def parks(run: Run, days: int = 0) -> None:
+            runs.append((run.caused_by, days))
+            if run.caused_by != Cause.FOLLOW_UP:
+                run.follow_up(timezone.now() + timedelta(seconds=1))
+                raise RunCancelled("the quota is spent")
+
+        with serving(jobs):
+            configs.queue_run("parks", Cause.API, job_kwargs={"days": 3}, jobs=jobs)
+            assert eventually(lambda: statuses("parks") == ["CANCELLED", "SUCCESS"], seconds=5)
+        assert runs == [(Cause.API, 3), (Cause.FOLLOW_UP, 3)]
+        follow_up = ExecutionLog.objects.get(job_id="parks", caused_by=Cause.FOLLOW_UP)
+        assert follow_up.started_at is not None
+        assert follow_up.started_at >= follow_up.scheduled_for
 
     def test_after_a_stop_the_latest_missed_slot_runs_and_the_others_leave_rows(
         self, jobs: JobRegistry
