@@ -18,17 +18,21 @@ def main() -> None:
     except EnvironmentProblem as problem:
         sys.exit(f"stocksync: {problem}")
 
+    import psycopg
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError
-
-    from stocksync.postgres.problems import PostgresProblem
+    from django.db import Error
 
     try:
         execute_from_command_line(sys.argv)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, PostgresProblem):
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (Error, psycopg.Error) as error:
+        from stocksync.sentences import sentence_for
+
+        sentence = sentence_for(error)
+        if sentence is None:
             raise
-        sys.exit(f"stocksync: {error}")
+        sys.exit(f"stocksync: {sentence}")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,15 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
 import secrets
 import tempfile
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from environs import Env, EnvError, validate
+from environs import Env, EnvError, EnvValidationError, validate
+from psycopg import pq
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TUSHARE_DEFAULT_BASE_URL = "https://api.tushare.pro/dataapi"
@@ -106,7 +108,9 @@ def read_environment() -> Environment:
             ),
         )
     except EnvError as error:
-        raise EnvironmentProblem(f"{error}. Correct it in the environment or in .env.") from error
+        raise EnvironmentProblem(
+            f"{_clean(error)}. Correct it in the environment or in .env."
+        ) from error
     _check_tushare_url(environment)
     return environment
 
@@ -121,12 +125,33 @@ def _date(env: Env, name: str, default: str) -> dt.date:
         raise EnvironmentProblem(f"{name} is {text!r}, which is not a date as YYYYMMDD.") from None
 
 
+def _clean(error: EnvError) -> str:
+    """The library's message as the beginning of a sentence: it may hold a list, or a full stop."""
+    text = str(error)
+    name = re.search(r'"(\w+)"', text)
+    if name is None or not isinstance(error, EnvValidationError):
+        return text.rstrip(".")
+    reasons = " and ".join(str(reason).rstrip(".") for reason in error.error_messages)
+    return f"{name[1]} is {os.environ.get(name[1], '')!r}: {reasons[:1].lower()}{reasons[1:]}"
+
+
 def _database_url(url: str) -> str:
     # The value may hold a password, so the sentence never repeats it.
-    if url and urllib.parse.urlsplit(url).scheme not in {"postgres", "postgresql"}:
+    if not url:
+        return url
+    parts = _parts(url)
+    if parts is None or parts.scheme not in {"postgres", "postgresql"}:
         raise EnvironmentProblem(
-            "DATABASE_URL is not a PostgreSQL address such as postgresql://user@host:5432/name."
+            "DATABASE_URL is not a PostgreSQL address such as postgresql://user@host:5432/name; "
+            "signs like @ : / # [ in a user name or password are written as %40 %3A %2F %23 %5B."
         )
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    for option, _value in urllib.parse.parse_qsl(parts.query):
+        if option not in known:
+            raise EnvironmentProblem(
+                f"DATABASE_URL has the option {option!r}, which PostgreSQL does not know; "
+                "sslmode and host are among those it does."
+            )
     return url
 
 
@@ -134,18 +159,29 @@ def _check_tushare_url(environment: Environment) -> None:
     url = environment.tushare_base_url
     if not url:
         return
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    shown = re.sub(r"//.*@", "//…@", url)  # a proxy's password may stand there
+    parts = _parts(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise EnvironmentProblem(
-            f"TUSHARE_BASE_URL is {url!r}, which is not an address such as "
+            f"TUSHARE_BASE_URL is {shown!r}, which is not an address such as "
             f"{TUSHARE_DEFAULT_BASE_URL}."
         )
     insecure = parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
     if insecure and not environment.tushare_allow_http:
         raise EnvironmentProblem(
-            f"TUSHARE_BASE_URL is {url!r}: the token would travel in clear. Use https, or set "
+            f"TUSHARE_BASE_URL is {shown!r}: the token would travel in clear. Use https, or set "
             "TUSHARE_ALLOW_HTTP=1 if you accept that."
         )
+
+
+def _parts(url: str) -> urllib.parse.SplitResult | None:
+    """The parts of an address, its port included, or None for what is none."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # parsed when asked for
+    except ValueError:
+        return None
+    return parts
 
 
 def _stored_secret_key(var_dir: Path) -> str:

@@ -25,6 +25,12 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("PORT", "65536"),
         ("DEBUG", "perhaps"),
         ("DATABASE_URL", "mysql://root@localhost/db"),
+        ("DATABASE_URL", "postgresql://u@h:abc/x"),
+        ("DATABASE_URL", "postgresql://u@h:70000/x"),
+        ("DATABASE_URL", "postgresql://[bad/x"),
+        ("DATABASE_URL", "postgresql://u@h/x?colour=red"),
+        ("TUSHARE_BASE_URL", "http://[bad"),
+        ("TUSHARE_BASE_URL", "https://host:abc/x"),
         ("TUSHARE_BASE_URL", "api.tushare.pro"),
         ("TUSHARE_BASE_URL", "http://api.tushare.pro"),
         ("TUSHARE_RATE_LIMIT_MAX_CALLS", "0"),
@@ -50,11 +56,43 @@ def test_it_names_a_malformed_value(name: str, value: str, monkeypatch: pytest.M
         read_environment()
 
 
-def test_it_never_repeats_the_password_of_a_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "mysql://root:geheim@localhost/db")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://root:geheim@localhost/db"),
+        ("DATABASE_URL", "postgresql://root:geheim@localhost:abc/db"),
+        ("DATABASE_URL", "postgresql://root:[geheim@localhost/db"),
+        ("TUSHARE_BASE_URL", "http://root:geheim@mirror.example"),
+        ("TUSHARE_BASE_URL", "https://root:geheim@mirror.example:abc"),
+    ],
+)
+def test_it_never_repeats_the_password_of_an_address(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
     with pytest.raises(EnvironmentProblem) as caught:
         read_environment()
     assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("many", "PORT is 'many': not a valid integer. Correct it in the environment or in .env."),
+        (
+            "0",
+            "PORT is '0': must be greater than or equal to 1 and less than or equal to 65535. "
+            "Correct it in the environment or in .env.",
+        ),
+    ],
+)
+def test_its_sentences_are_clean(
+    value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", value)
+    with pytest.raises(EnvironmentProblem) as caught:
+        read_environment()
+    assert str(caught.value) == sentence
 
 
 def test_it_accepts_plain_http_on_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,7 @@ def _password(file: Path, renew: bool) -> str:
     """The password of the reader, made once and kept for its owner."""
     if renew or not file.exists():
         fresh = file.with_suffix(".new")
+        file.parent.mkdir(parents=True, exist_ok=True)
         fresh.unlink(missing_ok=True)
         with open(fresh, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
             out.write(secrets.token_urlsafe(18) + "\n")
