@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from io import StringIO
 from pathlib import Path
 
@@ -49,6 +50,35 @@ def test_it_keeps_the_revision_trigger(tmp_path: Path) -> None:
 def test_it_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     backup(tmp_path / "file")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_refuses_to_write_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is a folder: name the file to write"):
+        backup(tmp_path)
+
+
+def test_it_overwrites_no_file_unasked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("the only copy")
+    with pytest.raises(CommandError, match="exists already"):
+        backup(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "the only copy"
+
+
+def test_it_overwrites_a_file_on_request(tmp_path: Path) -> None:
+    backup(tmp_path / "file")
+    call_command("backup", tmp_path / "file", overwrite=True, stdout=StringIO())
+    restore(tmp_path / "file")
+
+
+def test_it_says_why_a_file_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(CommandError, match=r"cannot be written \(No space left on device\)"):
+        backup(tmp_path / "file")
 
 
 def test_it_refuses_a_file_that_is_no_backup(tmp_path: Path) -> None:

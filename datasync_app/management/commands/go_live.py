@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from datasync_app.asking import confirm
 from datasync_app.engine.drop import drop_generated_data
 from datasync_app.engine.identity import is_generated, stored_identity
 from datasync_app.errors import DatasyncError
@@ -22,10 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner = stored_identity()
-        if owner is not None and is_generated(owner) and not options["yes"]:
-            answer = input(f"Drop all market data of {owner}? Schedules and accounts stay. [y/N] ")
-            if answer.strip().lower() not in {"y", "yes"}:
-                raise CommandError("Nothing was dropped.")
+        question = f"Drop all market data of {owner}? Schedules and accounts stay."
+        must_ask = owner is not None and is_generated(owner) and not options["yes"]
+        if must_ask and not confirm(question):
+            raise CommandError("Nothing was dropped. (`--yes` drops it without asking.)")
         try:
             dropped = drop_generated_data(now=timezone.now())
         except DatasyncError as refusal:

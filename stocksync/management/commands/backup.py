@@ -19,11 +19,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--overwrite", action="store_true", help="replace FILE where it exists already"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
         if not file.absolute().parent.is_dir():
             raise CommandError(f"The folder {file.absolute().parent} does not exist.")
+        if file.is_dir():
+            raise CommandError(
+                f"{file} is a folder: name the file to write, such as {file / 'stocksync.backup'}."
+            )
+        if file.exists() and not options["overwrite"]:
+            raise CommandError(
+                f"{file} exists already: name another file, or replace it with --overwrite."
+            )
         connection.ensure_connection()
         params = dump.libpq_parameters(connection.get_connection_params())
         version: int = connection.pg_version  # type: ignore[attr-defined]
@@ -31,5 +42,7 @@ class Command(BaseCommand):
             dump.backup(params, version, settings.DATABASE_SCHEMA, file)
         except PostgresProblem as problem:
             raise CommandError(str(problem)) from problem
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written ({error.strerror}).") from error
         size = file.stat().st_size / 1_000_000
         self.stdout.write(f"{file}: {size:.1f} MB, readable by you alone.")

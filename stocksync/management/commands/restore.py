@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.models.functions import Now
 
+from datasync_app.asking import confirm
 from scheduler_app.models import Role, SchedulerProcess
 from stocksync.postgres import dump, reader
 from stocksync.postgres.problems import PostgresProblem
@@ -38,8 +39,9 @@ class Command(BaseCommand):
         try:
             dump.check_is_backup(file, version, schema)
             self._refuse_while_running()
-            if not options["yes"]:
-                self._ask(file)
+            question = f"Replace everything StockSync holds by {file}?"
+            if not options["yes"] and not confirm(question):
+                raise CommandError("Nothing was changed. (`--yes` restores it without asking.)")
             dump.restore(connection.connection, params, version, schema, file)
         except PostgresProblem as problem:
             raise CommandError(str(problem)) from problem
@@ -60,14 +62,6 @@ class Command(BaseCommand):
                 f"The scheduler {alive} is running and would write into what is restored: stop "
                 "StockSync first; if it was killed, wait a minute."
             )
-
-    def _ask(self, file: Path) -> None:
-        try:
-            answer = input(f"Replace everything StockSync holds by {file}? [y/N] ")
-        except EOFError:
-            answer = ""
-        if answer.strip().lower() not in {"y", "yes"}:
-            raise CommandError("Nothing was changed.")
 
 
 def _owner() -> str:
