@@ -151,6 +151,8 @@ class ExecutionLog(models.Model):
         verbose_name_plural = _("executions")
         indexes = [
             models.Index(fields=["job_id", "started_at"], name="execution_by_job"),
+            # The newest executions of one job, by id, however long its history and the others'.
+            models.Index(fields=["job_id", "-id"], name="execution_newest_by_job"),
             models.Index(
                 fields=["status"],
                 name="execution_open",

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
-from scheduler_app.models import Status
+from scheduler_app.models import ExecutionLog, Status
 from tests.factories import MONDAY_SIX, ExecutionLogFactory, SchedulerProcessFactory
 from tests.scheduler_app.web import JOB, logged_in, registered
 
@@ -118,3 +119,15 @@ def test_it_does_not_find_what_is_not_there(client: Client, number: str) -> None
     answer = client.get(f"{EXECUTIONS}/{number}")
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_newest_of_a_rare_job_are_found_by_their_index() -> None:
+    ExecutionLog.objects.bulk_create(
+        ExecutionLogFactory.build(job_id="rare" if number < 30 else "busy", attempt=number)
+        for number in range(3000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE scheduler_execution_log")
+    plan = ExecutionLog.objects.filter(job_id="rare").order_by("-id")[:20].explain()
+    assert "execution_newest_by_job" in plan
+    assert "Sort" not in plan
