@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.db import connection
+from django.test import Client
 
 from scheduler_app.health import scheduler_status
 from scheduler_app.models import ExecutionLog, JobConfig, SchedulerProcess, Status
 from tests.acceptance.runscheduler import SchedulerUnderTest, database_url
 from tests.factories import ExecutionLogFactory, JobConfigFactory
+from tests.scheduler_app.web import registered
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
@@ -111,3 +116,36 @@ def test_what_was_scheduled_and_stopped_stays_so_after_a_restart(url: str, tmp_p
         assert second.says("action=ready")
         assert eventually(lambda: [run["job_id"] for run in scheduler_status().next_runs])
     assert [run["job_id"] for run in scheduler_status().next_runs] == ["quick"]
+
+
+def test_an_edit_in_the_admin_is_applied_within_two_seconds_and_the_person_told(
+    url: str, tmp_path: Path
+) -> None:
+    config = JobConfigFactory(job_id="quick", cron_expression="0 18 * * *")
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("boss"))
+    form = {
+        "job_name": "Quick",
+        "enabled": "on",
+        "trigger": "cron",
+        "cron_expression": "30 9 * * 1-5",
+        "interval_seconds": "",
+        "timezone": "Asia/Shanghai",
+        "job_kwargs": "{}",
+    }
+    # The web knows the job as the scheduler's process does.
+    with registered("quick"), SchedulerUnderTest(url, tmp_path / "log") as scheduler:
+        assert scheduler.says("action=ready")
+        assert eventually(lambda: scheduler_status().next_runs)
+
+        began = time.monotonic()
+        answer = staff.post(f"/admin/scheduler_app/jobconfig/{config.pk}/change/", form)
+        took = time.monotonic() - began
+
+        assert answer.status_code == 302
+        (_saved, told) = [str(message) for message in get_messages(answer.wsgi_request)]
+        assert told.startswith("Applied by the running scheduler (")
+        assert f":{scheduler.pid})" in told
+        (next_run,) = scheduler_status().next_runs
+    assert next_run["at"].endswith("T09:30:00+08:00")
+    assert took < 2
