@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.utils import timezone
 
 from datasync_app.datasets import DAILY, STOCK_BASIC
 from datasync_app.dates import MarketDate, check_range, market_day, show_date
-from datasync_app.engine import horizon
+from datasync_app.engine import horizon, ledger
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport, incomplete
-from datasync_app.errors import NotBuiltYet, Parked
+from datasync_app.errors import NotBuiltYet, Parked, SyncIncomplete
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.session import Session, open_session
 from scheduler_app.errors import RunCancelled
@@ -143,7 +144,10 @@ def sync_concept_data(run: Run) -> Result:
 
 @contextmanager
 def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
-    """The run's session. One that is parked asks for a follow-up and ends as cancelled, not failed."""
+    """The run's session. A run that leaves due cells behind asks for a follow-up.
+
+    One that is parked, because only time is missing, ends as cancelled and not as failed.
+    """
     try:
         with open_session(
             run.job_id,
@@ -156,6 +160,11 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
     except Parked as parked:
         run.follow_up(parked.until)
         raise RunCancelled(str(parked), parked.result) from parked
+    except SyncIncomplete as incomplete:
+        again = ledger.next_attempt(incomplete.result.keys())
+        if again is not None:
+            run.follow_up(max(again, timezone.now()))
+        raise
 
 
 def _shown(value: object) -> object:

@@ -24,7 +24,7 @@ AGREEMENT_GAP = dt.timedelta(minutes=30)
 class Reason(enum.StrEnum):
     """Why an expected code has no row. Only UNEXPLAINED keeps a cell partial."""
 
-    ABSENT_ON_REFERENCE = "no bar on the nearest fetched date either"
+    ABSENT_ON_REFERENCE = "no bar on the date it was compared with either"
     LISTING_PAUSED = "listing paused"
     PRESUMED_SUSPENDED = "presumed suspended"
     AGREED = "two fetches agree that it has no row"
@@ -33,7 +33,7 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Reference:
-    """A neighbouring trade date to compare with: what was expected there and what is held."""
+    """The trade date to compare with: what was expected there and what is held."""
 
     date: dt.date
     expected: frozenset[str]

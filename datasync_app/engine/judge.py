@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from typing import cast
-
-from django.db.models import Q, QuerySet
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.engine import ledger
@@ -45,50 +42,34 @@ def judge_cell(
 
 
 def judge_again(
-    dataset: Dataset,
-    cells: Sequence[Cell],
-    *,
-    universe: Universe | None,
-    fence: Fence,
-    now: dt.datetime,
+    dataset: Dataset, *, universe: Universe | None, fence: Fence, now: dt.datetime
 ) -> list[Cell]:
-    """Judge stored partial days once more, by the neighbours that came after them.
+    """Judge stored partial days once more, oldest first, by the days that came in since.
 
-    The first days of an installation have nothing to be compared with when they arrive, and days
-    after a long gap only a distant date, since when many codes may have been suspended. A day that
-    closes is a nearer reference for the next, so it goes on until no further day closes. No call
-    is made. Returns the cells that closed.
+    Newest-first fetching stores a day before the one it is to be compared with. A day that closes
+    is a nearer reference for the next, so it goes on until no further day closes. No call is made.
+    Returns the cells that closed.
     """
     closed: list[Cell] = []
-    while newly := _closable(
-        dataset,
-        [cell for cell in cells if cell not in closed],
-        universe=universe,
-        fence=fence,
-        now=now,
-    ):
+    while newly := _closable(dataset, universe=universe, fence=fence, now=now):
         closed += newly
     return closed
 
 
 def _closable(
-    dataset: Dataset,
-    cells: Sequence[Cell],
-    *,
-    universe: Universe | None,
-    fence: Fence,
-    now: dt.datetime,
+    dataset: Dataset, *, universe: Universe | None, fence: Fence, now: dt.datetime
 ) -> list[Cell]:
     """One round: close what can be closed now."""
+    partial = SyncLedger.objects.filter(dataset=dataset.name, state=CellState.PARTIAL)
     closed = []
-    for cell in cells:
+    for key, date in partial.order_by("cell_date").values_list("cell", "cell_date"):
+        cell = Cell(key, date)
         with fence():
             entry = ledger.locked_entry(dataset, cell)
             if entry.state != CellState.PARTIAL:
                 continue
-            verdict = _judge_day(
-                dataset, cell, _held_codes(dataset, cell), None, universe=universe, now=now
-            )
+            held = _held_codes(dataset, cell)
+            verdict = _judge_day(dataset, cell, held, None, universe=universe, now=now)
             if verdict.state in GOOD_STATES:
                 entry.state = verdict.state
                 entry.missing = dict(verdict.missing)
@@ -128,24 +109,21 @@ def _judge_day(
 
 
 def _reference(dataset: Dataset, date: dt.date, universe: Universe | None) -> Reference | None:
-    """The nearest other day to compare with: a good one, or while there is none, any that has rows."""
-    others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0).exclude(
-        cell_date=date
-    )
-    nearest = _nearest(date, Q(state__in=GOOD_STATES), others) or _nearest(date, Q(), others)
-    if nearest is None:
-        return None
-    held = _held_codes(dataset, Cell(f"{nearest:%Y%m%d}", nearest))
-    return Reference(nearest, universe.listed_on(nearest) if universe else held, held)
+    """The day to compare with: the last good one before it; else the last before it that has rows.
 
-
-def _nearest(date: dt.date, which: Q, others: QuerySet[SyncLedger]) -> dt.date | None:
-    dates = others.filter(which).values_list("cell_date", flat=True)
-    before = dates.filter(cell_date__lt=date).order_by("-cell_date").first()
-    after = dates.filter(cell_date__gt=date).order_by("cell_date").first()
-    if before is None or after is None:
-        return before or after
-    return before if date - before <= after - date else after
+    Looked at forwards, resumptions and new listings only add codes, so few go missing from one day
+    to the next. Only a day with nothing before it is compared with what comes after.
+    """
+    others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
+    before = others.filter(cell_date__lt=date).order_by("-cell_date")
+    after = others.filter(cell_date__gt=date).order_by("cell_date")
+    for candidates in (before, after):
+        good = candidates.filter(state__in=GOOD_STATES).first()
+        if (entry := good or candidates.first()) is not None and entry.cell_date is not None:
+            held = _held_codes(dataset, Cell(entry.cell, entry.cell_date))
+            expected = universe.listed_on(entry.cell_date) if universe else held
+            return Reference(entry.cell_date, expected, held)
+    return None
 
 
 def _held_codes(dataset: Dataset, cell: Cell) -> frozenset[str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
+from django.db.models import Min
+
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.engine.checks import Earlier, Verdict
+from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 
 FIRST_RETRY = dt.timedelta(minutes=30)
@@ -72,6 +75,16 @@ def write_problem(
         entry.state = state if not entry.received_rows else CellState.PARTIAL
         entry.next_attempt_at = retry_at or now + _wait(max(entry.attempts, 1))
     entry.save()
+
+
+def next_attempt(datasets: Iterable[str]) -> dt.datetime | None:
+    """When the first of their open cells is to be asked for again; denied ones wait for the token."""
+    open_cells = SyncLedger.objects.filter(dataset__in=list(datasets)).exclude(
+        state__in=GOOD_STATES
+    )
+    waiting = open_cells.exclude(last_error__startswith=NOT_AVAILABLE)
+    earliest: dt.datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
+    return earliest
 
 
 def _wait(attempts: int) -> dt.timedelta:

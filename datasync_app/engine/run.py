@@ -186,7 +186,7 @@ class Engine:
                 if report.stopped:
                     break
         if judged_by_codes:
-            self._judge_again(dataset, plan, universe, report)
+            self._judge_again(dataset, universe, report)
         logger.info("action=dataset_done dataset=%s %s", dataset.name, report.sentence())
         return report
 
@@ -325,15 +325,13 @@ class Engine:
         )
 
     def _judge_again(
-        self, dataset: Dataset, plan: Plan, universe: Universe | None, report: DatasetReport
+        self, dataset: Dataset, universe: Universe | None, report: DatasetReport
     ) -> None:
-        """Close days that only lacked a neighbour to be compared with when they arrived."""
-        partial = [cell for cell in plan.todo if cell.key in report.open_cells]
-        closed = judge_again(
-            dataset, partial, universe=universe, fence=self._guard.fenced, now=self._now()
-        )
+        """Close days that only lacked another to be compared with when they arrived."""
+        closed = judge_again(dataset, universe=universe, fence=self._guard.fenced, now=self._now())
         for cell in closed:
-            report.note(cell.key, CellState.COMPLETE)
+            if cell.key in report.open_cells:
+                report.note(cell.key, CellState.COMPLETE)
 
 
 def _locked(statement: str, key: int) -> bool:

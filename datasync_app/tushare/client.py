@@ -165,7 +165,6 @@ class TushareClient(ConnectedDataApi):
         try:
             if not self._asks_account:
                 return
-            self._asks_account = False
             knowledge = self.limiters.knowledge
             account = knowledge.account()
             if knowledge.may_ask_account(self._now()):
@@ -175,6 +174,8 @@ class TushareClient(ConnectedDataApi):
                     logger.warning("action=account the points stay unknown: %s", failure)
             self._warn_of_expiry(account)
         finally:
+            # Only now: a call beside this one must not be judged by what the answer changes.
+            self._asks_account = False
             self._account_lock.release()
 
     def _warn_of_expiry(self, account: Account | None) -> None:

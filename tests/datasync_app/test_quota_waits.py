@@ -125,3 +125,21 @@ def test_sixty_days_end_with_no_open_cell_while_another_script_burns_half_the_qu
         assert source.refused["daily"] > 0, "the other script was never in the way"
     assert report.is_good and report.good >= 60
     assert Daily.objects.count() == 30 * report.good
+
+
+def test_a_run_that_leaves_a_cell_open_asks_for_a_follow_up_at_its_next_attempt(
+    source: Sandbox, market: TinyMarket
+) -> None:
+    market.rows_of["20200108"] = []
+    execution = run("sync_daily_by_date", start="20200106", end="20200110")
+    assert execution.status == Status.FAILED
+    follow_up = ExecutionLog.objects.get(caused_by=Cause.FOLLOW_UP)
+    assert follow_up.job_kwargs == {"start": "20200106", "end": "20200110"}
+    wanted = SyncLedger.objects.get(cell="20200108").next_attempt_at
+    assert wanted is not None
+    assert abs(follow_up.scheduled_for - wanted) < dt.timedelta(seconds=1)
+
+
+def test_a_run_that_leaves_nothing_open_asks_for_none(source: Sandbox) -> None:
+    run("sync_daily_by_date", start="20200106", end="20200110")
+    assert not ExecutionLog.objects.filter(caused_by=Cause.FOLLOW_UP).exists()
