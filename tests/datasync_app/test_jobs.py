@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -24,7 +28,7 @@ from datasync_app.models import (
 )
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.errors import InvalidKwargs
-from scheduler_app.models import ExecutionLog, Status
+from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
 from scheduler_app.tracker import ExecutionTracker
 from tests.datasync_app.factories import SyncTaskFactory
@@ -234,3 +238,33 @@ def test_staff_read_what_a_job_takes_in_words() -> None:
     assert registry.get("sync_daily_by_date").takes == (
         "start: a date as YYYYMMDD, optional; end: a date as YYYYMMDD, optional"
     )
+
+
+def test_form_api_and_command_refuse_such_a_range_alike() -> None:
+    kwargs = {"start": show_date(market_day(timezone.now()) + TOMORROW)}
+    with pytest.raises(InvalidKwargs) as refused:
+        registry.validate_kwargs("sync_daily_by_date", kwargs)
+    sentence = str(refused.value)
+
+    staff = Client()
+    staff.force_login(User.objects.create_superuser("boss"))
+    address = "/api/scheduler/jobs/sync_daily_by_date"
+    for action, more in (("trigger", {}), ("schedule", {"cron_expression": "0 18 * * *"})):
+        body = {"job_kwargs": kwargs, **more}
+        answer = staff.post(f"{address}/{action}", body, content_type="application/json")
+        assert answer.status_code == 400
+        assert answer.json()["errors"] == {"job_kwargs": [sentence]}
+    config = JobConfig.objects.get(job_id="sync_daily_by_date")
+    form = {
+        "job_name": config.job_name,
+        "trigger": "cron",
+        "cron_expression": config.cron_expression,
+        "timezone": config.timezone,
+        "job_kwargs": json.dumps(kwargs),
+    }
+    page = staff.post(f"/admin/scheduler_app/jobconfig/{config.pk}/change/", form)
+    assert sentence in page.content.decode()
+    with pytest.raises(CommandError) as stopped:
+        call_command("sync", "sync_daily_by_date", start=kwargs["start"])
+    assert str(stopped.value) == sentence
+    assert not ExecutionLog.objects.exists()
