@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.forms.fields import InvalidJSONInput
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import configs, strict_json
@@ -72,6 +73,12 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if field := self.fields.get("cron_expression"):
+            # For preview.js, which shows the next runs while they are typed in.
+            field.widget.attrs |= {
+                "data-preview": reverse("preview-list"),
+                "data-preview-title": _("Next runs, once saved"),
+            }
         if field := self.fields.get("job_id"):
             taken = set(JobConfig.objects.values_list("job_id", flat=True))
             field.choices = [  # type: ignore[attr-defined]

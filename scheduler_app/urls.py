@@ -7,12 +7,14 @@ from rest_framework.routers import SimpleRouter
 
 from scheduler_app.api.executions import ExecutionViewSet
 from scheduler_app.api.jobs import JobViewSet
+from scheduler_app.api.preview import PreviewViewSet
 from scheduler_app.api.state import HealthView, StatusViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
 router.register("status", StatusViewSet, basename="status")
 router.register("jobs", JobViewSet, basename="job")
+router.register("preview", PreviewViewSet, basename="preview")
 router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [

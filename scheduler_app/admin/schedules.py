@@ -61,6 +61,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
 
     class Media:
         css = {"all": ["scheduler_app/panel.css"]}
+        js = ["scheduler_app/preview.js"]
 
     # What is shown
 

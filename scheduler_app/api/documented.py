@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from scheduler_app.api.problems import MEDIA_TYPE
 from scheduler_app.api.serializers import ProblemSerializer
-from scheduler_app.models import Status
+from scheduler_app.models import Status, Trigger
 
 _ERRORS = {
     400: "the request cannot be used; `errors` says why, by field",
@@ -36,6 +36,12 @@ EXECUTION_FILTERS = [
     OpenApiParameter("job_id", OpenApiTypes.STR, description="only this job"),
     OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values, description="only this"),
     OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+]
+PREVIEW_FIELDS = [
+    OpenApiParameter("trigger", OpenApiTypes.STR, enum=Trigger.values, default=Trigger.CRON),
+    OpenApiParameter("cron_expression", OpenApiTypes.STR, description="for the trigger cron"),
+    OpenApiParameter("interval_seconds", OpenApiTypes.INT, description="for the trigger interval"),
+    OpenApiParameter("timezone", OpenApiTypes.STR, default="Asia/Shanghai"),
 ]
 
 

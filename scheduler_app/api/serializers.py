@@ -122,6 +122,17 @@ class JobListSerializer(serializers.Serializer[Any]):
     results = JobSerializer(many=True, read_only=True)
 
 
+class PreviewSerializer(serializers.Serializer[Any]):
+    next_runs = serializers.ListField(
+        child=serializers.DateTimeField(),
+        help_text="the next six, with the offset of the schedule's time zone",
+        read_only=True,
+    )
+    schedule_error = serializers.CharField(
+        help_text="why such a schedule cannot fire; else empty", read_only=True
+    )
+
+
 class ActiveProcessSerializer(serializers.Serializer[Any]):
     host = serializers.CharField(read_only=True)
     pid = serializers.IntegerField(read_only=True)

@@ -55,6 +55,26 @@ def test_a_wrong_cron_is_refused_at_its_field(admin: Page, schedule: JobConfig) 
     assert schedule.cron_expression == "0 18 * * *"
 
 
+def test_the_next_runs_are_shown_while_a_schedule_is_typed_in(
+    admin: Page, schedule: JobConfig
+) -> None:
+    admin.get_by_role("link", name="Mine").click()
+    preview = admin.locator(".run-preview")
+    expect(preview).to_be_hidden()
+    cron = admin.get_by_label("Cron expression")
+    cron.fill("30 9 * * 1-5")
+    expect(preview.locator("li")).to_have_count(6)
+    expect(preview.locator("li").first).to_have_text(
+        re.compile(r"^(Mon|Tue|Wed|Thu|Fri) \d{4}-\d\d-\d\d 09:30 \+08:00$")
+    )
+    admin.get_by_label("Time zone").fill("UTC")
+    expect(preview.locator("li").first).to_contain_text("09:30 +00:00")
+    cron.fill("0 0 31 2 *")
+    expect(preview).to_contain_text("never fires")
+    schedule.refresh_from_db()
+    assert schedule.cron_expression == "0 18 * * *"
+
+
 def test_a_right_cron_is_saved_and_the_person_sees_it_applied(
     admin: Page, schedule: JobConfig
 ) -> None:

@@ -23,6 +23,7 @@ READS = [
     f"{S}/jobs",
     f"{S}/jobs/{JOB}",
     f"{S}/executions",
+    f"{S}/preview?cron_expression=0+18+*+*+*",
     f"{S}/executions/1",
     "/api/schema/",
     "/api/docs/",
@@ -95,7 +96,7 @@ def test_it_lets_those_change_who_may(
 def test_the_table_names_every_route() -> None:
     named = {"schema", "docs", "healthz"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
-        "job-trigger", "execution-list", "execution-detail",
+        "job-trigger", "execution-list", "execution-detail", "preview-list",
     }  # fmt: skip
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
     assert {name for name in names if not name.startswith("sync-")} == named

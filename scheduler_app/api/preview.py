@@ -1,0 +1,56 @@
+"""When a schedule would fire, before it is saved."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from scheduler_app.api import documented as doc
+from scheduler_app.api.base import ApiViewSet
+from scheduler_app.api.serializers import PreviewSerializer
+from scheduler_app.errors import InvalidSchedule, short
+from scheduler_app.models import JobConfig, Trigger
+from scheduler_app.overview import next_runs_or_error
+
+FIELDS = ("trigger", "cron_expression", "interval_seconds", "timezone")
+
+
+@extend_schema(tags=["jobs"])
+class PreviewViewSet(ApiViewSet):
+    @extend_schema(
+        operation_id="preview",
+        parameters=doc.PREVIEW_FIELDS,
+        responses=doc.answers(PreviewSerializer, *doc.READ_ERRORS),
+    )
+    def list(self, request: Request) -> Response:
+        """The next six runs of such a schedule, or the sentence that would refuse it.
+
+        Nothing is stored. A schedule that cannot fire is an answer here, and no error.
+        """
+        given = request.query_params
+        unknown = {
+            name: f"There is no field {short(name)}. The fields are: {', '.join(FIELDS)}."
+            for name in given
+            if name not in FIELDS
+        }
+        trigger = given.get("trigger", Trigger.CRON)
+        if trigger not in Trigger.values:
+            unknown["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+        if unknown:
+            raise InvalidSchedule(unknown)
+        config = JobConfig(
+            trigger=trigger,
+            cron_expression=given.get("cron_expression", ""),
+            interval_seconds=_number(given.get("interval_seconds", "").strip()),
+            timezone=given.get("timezone", "Asia/Shanghai"),
+        )
+        next_runs, error = next_runs_or_error(config)
+        return Response(
+            {"next_runs": [moment.isoformat() for moment in next_runs], "schedule_error": error}
+        )
+
+
+def _number(text: str) -> int | str:
+    """What is no number stays text, and is refused by the same sentence as when it is saved."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else text
