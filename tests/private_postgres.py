@@ -53,7 +53,8 @@ def _arrange(config: pytest.Config) -> None:
 
 
 def _start_server(folder: Path, config: pytest.Config) -> str:
-    cluster = Cluster(folder, settings=HASTY, sync_on_init=False)
+    # Each worker has a database of its own, and the reader reads there.
+    cluster = Cluster(folder, settings=HASTY, sync_on_init=False, reader_databases="all")
     cluster.run_dir.mkdir()
     (cluster.run_dir / keeper.DISPOSABLE).touch()
     config.add_cleanup(functools.partial(_stop, cluster))

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 from stocksync.postgres import server
-from stocksync.postgres.cluster import Cluster
+from stocksync.postgres.cluster import SOCKET_PORT, Cluster
 from stocksync.postgres.problems import PostgresProblem
 
 RECOVERY_SECONDS = 20.0  # a web request waits no longer than this for a server that went away
@@ -33,7 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         params = super().get_connection_params()
         if self._is_embedded():
             cluster = embedded()
-            params |= {"host": str(cluster.socket_dir), "port": cluster.port}
+            params |= {"host": str(cluster.socket_dir), "port": SOCKET_PORT}
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -48,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 wait = RECOVERY_SECONDS if cluster in _reached else server.START_SECONDS
                 server.ensure(cluster, wait=wait)
                 # Asked again: a start may have chosen another socket.
-                where = {"host": str(cluster.socket_dir), "port": cluster.port}
+                where = {"host": str(cluster.socket_dir), "port": SOCKET_PORT}
                 connection = super().get_new_connection(conn_params | where)
         except PostgresProblem as problem:
             raise OperationalError(str(problem)) from problem

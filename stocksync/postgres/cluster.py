@@ -21,15 +21,16 @@ SUPERUSER = "postgres"
 OWNER = "stocksync"
 READER = "stocksync_reader"
 DATABASE = "stocksync"
-DEFAULT_PORT = 5432
+SOCKET_PORT = 5432  # names the socket, whatever the TCP port is: addresses stay good
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
 
 HBA = """\
 # Written at every start. The socket folder is closed to everybody but its owner and root; inside
 # it, who you are on this machine decides (pg_ident.conf), and the reader needs its password.
-local all {reader} scram-sha-256
+local {reader_databases} {reader} scram-sha-256
+local all {reader} reject
 local all all peer map=stocksync
-host all {reader} 127.0.0.1/32 scram-sha-256
+host {reader_databases} {reader} 127.0.0.1/32 scram-sha-256
 """
 
 
@@ -40,6 +41,7 @@ class Cluster:
     root: Path
     settings: tuple[str, ...] = ()
     sync_on_init: bool = True
+    reader_databases: str = DATABASE  # as pg_hba.conf names them
 
     @property
     def data_dir(self) -> Path:
@@ -73,11 +75,11 @@ class Cluster:
 
     @property
     def port(self) -> int:
-        """The TCP port, which names the socket too."""
+        """The server's port: of TCP, once that is open."""
         try:
             return int(self.tcp_port_file.read_text())
         except FileNotFoundError:
-            return DEFAULT_PORT
+            return SOCKET_PORT
 
     @property
     def socket_dir(self) -> Path:
@@ -100,6 +102,13 @@ class Cluster:
         (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
         for left in self.socket_dir.glob(".s.PGSQL.*"):
             left.unlink(missing_ok=True)
+
+    def name_socket(self) -> None:
+        """PostgreSQL names its socket by its port; a link gives it the name that stays."""
+        if self.port != SOCKET_PORT:
+            link = self.socket_dir / f".s.PGSQL.{SOCKET_PORT}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(f".s.PGSQL.{self.port}")
 
     def choose_tcp_port(self) -> None:
         """Take a free port of 127.0.0.1 for the server, and keep it."""
@@ -194,7 +203,7 @@ class Cluster:
 
     def _choose_socket_dir(self, account: Account, say: Callable[[str], None]) -> None:
         folder = self.run_dir / "postgres"
-        longest = folder / f".s.PGSQL.{self.port}.lock"
+        longest = folder / ".s.PGSQL.65535.lock"
         # A comma would read as a list of folders to the client library.
         if len(os.fsencode(longest)) <= LONGEST_SOCKET_PATH and "," not in str(folder):
             self.socket_note.unlink(missing_ok=True)
@@ -233,7 +242,7 @@ class Cluster:
         idents = [f'stocksync "{name}" {role}' for name in names for role in (SUPERUSER, OWNER)]
         for name, text in (
             ("stocksync.conf", "\n".join(lines)),
-            ("pg_hba.conf", HBA.format(reader=READER)),
+            ("pg_hba.conf", HBA.format(reader=READER, reader_databases=self.reader_databases)),
             ("pg_ident.conf", "\n".join(sorted(idents))),
         ):
             path = self.data_dir / name

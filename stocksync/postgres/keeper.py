@@ -59,6 +59,7 @@ class Keeper:
             return
         self._end_orphan()
         self.cluster.forget_dead_server()
+        self.cluster.name_socket()
         self.started_at = time.monotonic()
         self.server = self._start()
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from stocksync.postgres import locks, users
-from stocksync.postgres.cluster import DATABASE, OWNER, SUPERUSER, Cluster
+from stocksync.postgres.cluster import DATABASE, OWNER, SOCKET_PORT, SUPERUSER, Cluster
 from stocksync.postgres.problems import PostgresProblem
 
 START_SECONDS = 120.0
@@ -62,7 +62,7 @@ def connect_superuser(cluster: Cluster, database: str = "postgres") -> psycopg.C
     """A connection that may do everything; only the owner of `var/` and root get one."""
     return psycopg.connect(
         host=str(cluster.socket_dir),
-        port=cluster.port,
+        port=SOCKET_PORT,
         user=SUPERUSER,
         dbname=database,
         connect_timeout=CONNECT_SECONDS,
@@ -101,7 +101,8 @@ def open_tcp(cluster: Cluster) -> None:
     """Let the server listen on 127.0.0.1 from now on; it is restarted for that, once."""
     use(cluster)
     with _mutex, locks.exclusive(cluster.start_lock):
-        cluster.choose_tcp_port()
+        if not cluster.tcp_port_file.exists():
+            cluster.choose_tcp_port()
         cluster.prepare(tell)
         server_id = cluster.postmaster()
         if server_id is not None:

@@ -49,17 +49,21 @@ def test_it_starts_the_server_with_the_first_connection(
 
 
 @pytest.mark.acceptance
-def test_it_listens_on_tcp_once_a_notebook_asks(
+def test_it_listens_on_tcp_once_a_notebook_asks_and_earlier_addresses_stay(
     manage: Manage, folder: Path, copy_data: Callable[[Path], Cluster]
 ) -> None:
     cluster = copy_data(folder / "var")
     server.ensure(cluster, say=unheard)  # stands for a running StockSync
     assert manage("migrate", "--verbosity", "0").returncode == 0
+    before = manage("connect").stdout.strip()
     answer = manage("connect", "--tcp")
     assert answer.returncode == 0, answer.stderr
     assert urlsplit(answer.stdout.strip()).hostname == "127.0.0.1"
-    with psycopg.connect(answer.stdout.strip()) as reader:
-        assert reader.execute("SELECT count(*) FROM scheduler_job_config").fetchone() == (4,)
+    for dsn in (before, answer.stdout.strip()):
+        with psycopg.connect(dsn) as reader:
+            assert reader.execute("SELECT count(*) FROM scheduler_job_config").fetchone() == (4,)
+    with pytest.raises(psycopg.OperationalError, match="rejects connection"):
+        psycopg.connect(before.replace("/stocksync?", "/postgres?"))
     assert server.leave(cluster)
 
 

@@ -16,9 +16,15 @@ from django.db import connection
 
 from scheduler_app.models import ExecutionLog, Status
 from stocksync.postgres import base, server
-from stocksync.postgres.cluster import DATABASE, OWNER, READER, Cluster
+from stocksync.postgres.cluster import DATABASE, OWNER, READER, SOCKET_PORT, Cluster
 from stocksync.postgres.problems import PostgresProblem
-from stocksync.postgres.reader import allow_reader
+from stocksync.postgres.reader import (
+    allow_reader,
+    current_user,
+    grant_reading,
+    reader_exists,
+    role_statements,
+)
 
 
 class Command(BaseCommand):
@@ -64,7 +70,8 @@ class Command(BaseCommand):
                 owner=OWNER,
             )
         host = "127.0.0.1" if options["tcp"] else str(cluster.socket_dir)
-        return address(password, DATABASE, host, str(cluster.port))
+        port = cluster.port if options["tcp"] else SOCKET_PORT
+        return address(password, DATABASE, host, str(port))
 
     def _open_tcp(self, cluster: Cluster, now: bool) -> None:
         running = ExecutionLog.objects.filter(status=Status.RUNNING).count()
@@ -79,27 +86,49 @@ class Command(BaseCommand):
     def _external(self, password: str) -> str:
         connection.ensure_connection()
         raw: psycopg.Connection = connection.connection
-        name = raw.info.dbname
+        name, schema, owner = raw.info.dbname, settings.DATABASE_SCHEMA, current_user(raw)
+        full = address(password, name, raw.info.host, str(raw.info.port))
         try:
-            allow_reader(
-                raw,
-                password,
-                database=name,
-                schema=settings.DATABASE_SCHEMA,
-                owner=raw.info.user,
-            )
+            allow_reader(raw, password, database=name, schema=schema, owner=owner)
         except psycopg.errors.InsufficientPrivilege as error:
-            raise CommandError(
-                f"The account of DATABASE_URL may not make the read-only role {READER} "
-                f"({error.diag.message_primary}): let it, with ALTER ROLE … CREATEROLE, or make "
-                "the role yourself."
-            ) from error
-        return address(password, name, raw.info.host, str(raw.info.port))
+            if not reader_exists(raw):
+                raise CommandError(_for_the_administrator(raw, password, name, error)) from error
+            # Made by the administrator; the tables are ours all the same.
+            grant_reading(raw, database=name, schema=schema, owner=owner)
+            if not _opens(full):
+                self.stderr.write(
+                    f"The account of DATABASE_URL may not set the password of {READER}: the address "
+                    "is without one, ask who made the role (~/.pgpass or PGPASSWORD can hold it)."
+                )
+                return address("", name, raw.info.host, str(raw.info.port))
+        return full
+
+
+def _for_the_administrator(
+    raw: psycopg.Connection, password: str, database: str, error: psycopg.Error
+) -> str:
+    statements = role_statements(
+        raw, password, database=database, exists=False, schema=settings.DATABASE_SCHEMA
+    )
+    lines = "\n".join(f"{statement.as_string(raw)};" for statement in statements)
+    return (
+        f"The account of DATABASE_URL may not make the read-only role {READER} "
+        f"({error.diag.message_primary}). Let an administrator of that server run this, then run "
+        f"`connect` again:\n{lines}"
+    )
+
+
+def _opens(dsn: str) -> bool:
+    try:
+        psycopg.connect(dsn, connect_timeout=server.CONNECT_SECONDS).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def address(password: str, database: str, host: str, port: str) -> str:
     """A PostgreSQL URL; a socket's folder has no place before the slash."""
-    login = f"{READER}:{quote(password, safe='')}"
+    login = f"{READER}:{quote(password, safe='')}" if password else READER
     if host.startswith("/"):
         where = urlencode({"host": host, "port": port}, quote_via=quote)
         return f"postgresql://{login}@/{quote(database)}?{where}"

@@ -15,7 +15,8 @@ from django.db.models.functions import Now
 
 from datasync_app.asking import confirm
 from scheduler_app.models import Role, SchedulerProcess
-from stocksync.postgres import dump, reader
+from stocksync.notebooks import let_reader_read
+from stocksync.postgres import dump
 from stocksync.postgres.problems import PostgresProblem
 
 ALIVE = dt.timedelta(seconds=60)
@@ -45,10 +46,9 @@ class Command(BaseCommand):
             dump.restore(connection.connection, params, version, schema, file)
         except PostgresProblem as problem:
             raise CommandError(str(problem)) from problem
-        if reader.reader_exists(connection.connection):
-            reader.grant_reading(connection.connection, schema=schema, owner=_owner())
         # A backup may be older than this version.
         call_command("migrate", interactive=False, verbosity=0)
+        let_reader_read(connection)
         self.stdout.write(f"Restored from {file}.")
 
     def _refuse_while_running(self) -> None:
@@ -62,9 +62,3 @@ class Command(BaseCommand):
                 f"The scheduler {alive} is running and would write into what is restored: stop "
                 "StockSync first; if it was killed, wait a minute."
             )
-
-
-def _owner() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user")
-        return str(cursor.fetchone()[0])
