@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from datasync_app.engine.identity import is_generated, stored_identity
+from datasync_app.tushare.transport import is_loopback
 
 
 def source(request: HttpRequest) -> dict[str, object]:
-    """`generated_source`: the identity of a sandbox or replay whose data this database holds, or ""."""
-    return {"generated_source": SimpleLazyObject(_generated_source)}
+    """What the banner asks.
+
+    `generated_source`: the identity of a sandbox or replay whose data this database holds, or "".
+    `token_is_refused`: whether a token is set that these data keep from being used.
+    """
+    return {
+        "generated_source": SimpleLazyObject(_generated_source),
+        "token_is_refused": bool(settings.TUSHARE_TOKEN)
+        and not is_loopback(settings.TUSHARE_BASE_URL),
+    }
 
 
 def _generated_source() -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import shlex
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -27,6 +31,7 @@ from datasync_app.tushare.from_settings import (
 from datasync_app.tushare.limits import account_of
 from datasync_app.tushare.outcomes import NoSource
 from scheduler_app.health import scheduler_status
+from stocksync import environment
 
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 5.0
 
@@ -42,6 +47,7 @@ def checkup() -> Iterator[Finding]:
     """The findings in order; without a database only what can be told without it."""
     database = _database()
     yield database
+    yield from _env_file(environment.BASE_DIR / ".env")
     if database.ok:
         migrations = _migrations()
         yield migrations
@@ -52,6 +58,14 @@ def checkup() -> Iterator[Finding]:
             yield _account()
             for dataset in DATASETS.values():
                 yield _dataset(dataset)
+
+
+def _env_file(path: Path) -> Iterator[Finding]:
+    """It may hold a token and passwords."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            says = f"WARNING: {path} is readable by others: `chmod 600 {shlex.quote(str(path))}`"
+            yield Finding("settings", True, says)
 
 
 def _database() -> Finding:

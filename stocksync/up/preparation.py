@@ -31,6 +31,7 @@ def prepare() -> None:
         say("Brought back what a restore that did not end had set aside.")
     migrate()
     make_admin(settings.VAR_DIR / "admin-password")
+    warn_of_foreign_data()
 
 
 def check_reachable() -> None:
@@ -68,6 +69,21 @@ def make_admin(password_file: Path) -> None:
         with open(password_file, "x", opener=_for_the_owner) as file:
             file.write(secrets.token_urlsafe(15) + "\n")
     users.create_superuser(ADMIN, "", password_file.read_text().strip())
+
+
+def warn_of_foreign_data() -> None:
+    """Say now what every sync would be refused for: the data are of another source."""
+    from django.conf import settings
+
+    from datasync_app.engine.identity import refuse_foreign
+    from datasync_app.errors import SourceMismatch
+
+    # Without a token or an address the sandbox that is about to start will be asked.
+    base_url = settings.TUSHARE_BASE_URL or "http://127.0.0.1"
+    try:
+        refuse_foreign(base_url, has_token=bool(settings.TUSHARE_TOKEN))
+    except SourceMismatch as mismatch:
+        say(f"WARNING: every sync is refused. {mismatch}")
 
 
 def say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -17,6 +18,7 @@ from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.models import SourceIdentity, TushareAccount
 from datasync_app.tushare.limits import account_of
 from scheduler_app.models import Role, ScheduleRevision, SchedulerProcess
+from stocksync import environment
 from stocksync.checkup import checkup
 from tests.datasync_app.factories import EndpointAccessFactory, LedgerFactory
 
@@ -147,3 +149,13 @@ def test_it_tells_the_points_and_warns_of_their_end(
 
 def test_it_says_when_the_points_are_not_known(all_well: None) -> None:
     assert findings()["account"] == (True, "points not asked for yet: the first sync does")
+
+
+@pytest.mark.parametrize(("mode", "warns"), [(0o644, True), (0o640, True), (0o600, False)])
+def test_it_warns_of_settings_that_others_may_read(
+    mode: int, warns: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "BASE_DIR", tmp_path)
+    (tmp_path / ".env").touch()
+    (tmp_path / ".env").chmod(mode)
+    assert ("settings" in findings()) is warns
