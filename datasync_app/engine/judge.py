@@ -14,6 +14,9 @@ from datasync_app.engine.store import Fence
 from datasync_app.engine.universe import Universe
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 
+# The longest run of closed days on record, the New Year of 2020, has ten.
+NEAR = dt.timedelta(days=15)
+
 
 def judge_cell(
     dataset: Dataset,
@@ -112,12 +115,15 @@ def _reference(dataset: Dataset, date: dt.date, universe: Universe | None) -> Re
     """The day to compare with: the last good one before it; else the last before it that has rows.
 
     Looked at forwards, resumptions and new listings only add codes, so few go missing from one day
-    to the next. Only a day with nothing before it is compared with what comes after.
+    to the next. Only a day with nothing near before it is compared with what comes after, and only
+    a day that stands alone with one far away: over years, hundreds of suspensions begin.
     """
     others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
     before = others.filter(cell_date__lt=date).order_by("-cell_date")
     after = others.filter(cell_date__gt=date).order_by("cell_date")
-    for candidates in (before, after):
+    near_before = before.filter(cell_date__gte=date - NEAR)
+    near_after = after.filter(cell_date__lte=date + NEAR)
+    for candidates in (near_before, near_after, before, after):
         good = candidates.filter(state__in=GOOD_STATES).first()
         if (entry := good or candidates.first()) is not None and entry.cell_date is not None:
             held = _held_codes(dataset, Cell(entry.cell, entry.cell_date))

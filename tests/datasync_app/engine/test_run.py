@@ -330,3 +330,14 @@ def test_a_run_that_waits_for_another_stays_alive_and_can_be_cancelled(
     other.close()
     assert len(waited) == 3
     assert not sandbox.requests
+
+
+def test_a_range_far_from_all_other_days_stands_on_its_own(
+    engine: Engine, market: TinyMarket
+) -> None:
+    long_ago = dt.date(2015, 1, 5)
+    assert sync(engine, long_ago, long_ago).is_good
+    # Since then more codes have been suspended than are ever presumed at once.
+    for day in (6, 7, 8, 9, 10):
+        market.lost[f"202001{day:02d}"] = set(market.codes[:14])
+    assert sync(engine).is_good
