@@ -215,12 +215,13 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             row = JobConfig.objects.filter(pk=config.pk).exclude(enabled=on)
             if row.update(enabled=on, updated_at=now):
                 said = "Enabled" if on else "Disabled"
-                if not on:
-                    configs.cancel_follow_ups(config.job_id)
                 self.log_change(request, config, said)
                 self.message_user(request, f"{said} {config.job_id}.", messages.SUCCESS)
                 logger.info("action=admin_enable job_id=%s enabled=%s by=%s", config.job_id, on,
                             request.user)  # fmt: skip
+            if not on:
+                # Also where it is off already: a run under way at that time may have parked since.
+                configs.cancel_follow_ups(config.job_id)
 
     # Run now
 

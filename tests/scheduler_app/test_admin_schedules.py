@@ -296,6 +296,14 @@ def test_switching_off_cancels_the_follow_up_that_waits(
     assert follow_up.status == Status.CANCELLED
 
 
+def test_disabling_again_cancels_what_parked_since(client: Client) -> None:
+    config = JobConfigFactory.create(job_id=JOB, enabled=False)
+    follow_up = waiting_follow_up(config)
+    client.post(LIST, {"action": "disable", "_selected_action": [config.pk]})
+    follow_up.refresh_from_db()
+    assert follow_up.status == Status.CANCELLED
+
+
 def test_an_edit_leaves_the_follow_up_waiting(
     client: Client, django_capture_on_commit_callbacks: Any
 ) -> None:

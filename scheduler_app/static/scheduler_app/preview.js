@@ -22,25 +22,22 @@ document.addEventListener("DOMContentLoaded", () => {
         return `${day} ${date} ${time}${seconds === ":00" ? "" : seconds} ${offset}`;
     };
 
+    const make = (kind, className, text = "") => {
+        const element = document.createElement(kind);
+        element.className = className;
+        element.textContent = text;
+        return element;
+    };
+
     const show = (answer) => {
-        box.replaceChildren();
-        if (answer.schedule_error) {
-            const sentence = document.createElement("p");
-            sentence.className = "run-error";
-            sentence.textContent = answer.schedule_error;
-            box.append(sentence);
-        } else {
-            const title = document.createElement("label");
-            title.textContent = cron.dataset.previewTitle;
-            const list = document.createElement("ol");
-            list.className = "run-times";
-            for (const moment of answer.next_runs) {
-                const item = document.createElement("li");
-                item.textContent = shown(moment);
-                list.append(item);
-            }
-            box.append(title, list);
-        }
+        const result = answer.schedule_error
+            ? make("div", "run-error", answer.schedule_error)
+            : make("ol", "run-times");
+        result.append(...answer.next_runs.map((moment) => make("li", "", shown(moment))));
+        // As Django lays out a field that is only read.
+        const row = make("div", "flex-container");
+        row.append(make("label", "", `${cron.dataset.previewTitle}:`), result);
+        box.replaceChildren(row);
         box.hidden = false;
     };
 
