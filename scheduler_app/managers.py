@@ -48,6 +48,7 @@ class ExecutionLogManager(models.Manager["ExecutionLog"]):
         while True:
             # Schedules fire on whole seconds: a fraction keeps a follow-up from taking a slot.
             at += timedelta(microseconds=1)
+            at += timedelta(microseconds=at.microsecond == 0)
             try:
                 with transaction.atomic():
                     return self.create(
