@@ -84,7 +84,11 @@ def test_sync_runs_a_job_in_the_foreground_as_an_execution(source: Sandbox) -> N
     [
         (["nonsense"], "no dataset or job 'nonsense'.* daily, .*sync_daily_by_date"),
         (["daily", "--start", "2020-01-06"], "--start: '2020-01-06' is not a date as YYYYMMDD"),
-        (["daily", "--start", "20200110", "--end", "20200106"], "lies after --end"),
+        (
+            ["daily", "--start", "20200110", "--end", "20200106"],
+            "20200110 lies after the end 20200106",
+        ),
+        (["daily", "--start", "20990101"], "20990101 lies in the future"),
         (["daily"], "was never synced here: say --start"),
         (["daily", *WEEK, "--codes", "000001.SZ"], "--codes does not fit daily"),
         (["sync_daily_by_date", "--dry-run"], "take a dataset, not a job"),

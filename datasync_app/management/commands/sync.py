@@ -14,7 +14,7 @@ from django.utils import timezone
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
 from datasync_app.datasets.cuts import ByTradeDate
-from datasync_app.dates import market_day, parse_date, show_date
+from datasync_app.dates import check_range, market_day, parse_date, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.plan import plan_dates
 from datasync_app.engine.report import DatasetReport
@@ -49,8 +49,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         start, end = _date("--start", options["start"]), _date("--end", options["end"])
-        if start and end and start > end:
-            raise CommandError(f"--start {show_date(start)} lies after --end {show_date(end)}.")
+        if problem := check_range({"start": start, "end": end}):
+            raise CommandError(problem)
         name = options["name"]
         try:
             if name in DATASETS:
