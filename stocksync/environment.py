@@ -21,6 +21,7 @@ from psycopg import pq
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 TUSHARE_DEFAULT_BASE_URL = "https://api.tushare.pro/dataapi"
+LOCAL_ZONE = "Asia/Shanghai"  # of the exchanges: schedules, pages and log lines
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

@@ -15,14 +15,20 @@ import time
 import urllib.error
 import urllib.request
 
-from stocksync.environment import BASE_DIR, Environment, EnvironmentProblem, read_environment
+from stocksync.environment import (
+    BASE_DIR,
+    LOCAL_ZONE,
+    Environment,
+    EnvironmentProblem,
+    read_environment,
+)
 from stocksync.postgres import server
 from stocksync.postgres.cluster import Cluster
 from stocksync.postgres.problems import PostgresProblem
 from stocksync.up.checks import CannotStart, check_port, check_writable, take_run_lock
 from stocksync.up.relay import Relay
 
-SUPERVISOR = ["-m", "supervisor.supervisord", "-c", "stocksync/up/supervisord.conf"]
+SUPERVISOR = ["-m", "stocksync.up.supervised", "-c", "stocksync/up/supervisord.conf"]
 
 
 def main() -> int:
@@ -75,6 +81,7 @@ def tell_children(environment: Environment) -> None:
         # What must be there before the scheduler starts its first sync.
         "STOCKSYNC_SOURCE": str(address if wants_sandbox else run_dir),
         "PYTHONUNBUFFERED": "1",
+        "TZ": LOCAL_ZONE,  # as Django sets it in the programs that it runs in
     }
 
 

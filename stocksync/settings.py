@@ -10,7 +10,13 @@ import datetime as dt
 import urllib.parse
 from typing import Any
 
-from stocksync.environment import BASE_DIR, TUSHARE_DEFAULT_BASE_URL, read_environment
+from stocksync.environment import (
+    BASE_DIR,
+    LOCAL_ZONE,
+    TUSHARE_DEFAULT_BASE_URL,
+    read_environment,
+)
+from stocksync.logs import LINE, health_is_no_error
 
 environment = read_environment()
 
@@ -112,7 +118,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "Asia/Shanghai"
+TIME_ZONE = LOCAL_ZONE
 
 # Served by whitenoise straight from the packages: nothing is collected, nothing can be stale.
 STATIC_URL = "/static/"
@@ -171,11 +177,11 @@ SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "format": "{asctime} {levelname:<7} {name}: {message}",
-            "datefmt": "%Y-%m-%d %H:%M:%S %z",
-            "style": "{",
+    "formatters": {"line": LINE},
+    "filters": {
+        "health": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": health_is_no_error,
         },
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
@@ -183,5 +189,6 @@ LOGGING = {
     "loggers": {
         # APScheduler reports every added job and every wake-up; ours says what happened.
         "apscheduler": {"level": "WARNING"},
+        "django.request": {"filters": ["health"]},
     },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stocksync.environment import read_environment
+from stocksync.logs import LINE
 
 _environment = read_environment()
 _host = f"[{_environment.host}]" if ":" in _environment.host else _environment.host
@@ -16,3 +17,15 @@ timeout = 60
 graceful_timeout = 20
 # Its default lies in the home folder, and nothing outside the checkout is written.
 control_socket_disable = True
+# Lines like everybody's; the access log stays off.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": LINE},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["console"], "propagate": False},
+        "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
+    },
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -34,12 +35,13 @@ class RunningProduct:
         self.var = var
         self.port = free_port()
         self.output = var.parent / f"output-{self.port}"
-        settings = {"DATABASE_URL": "", "STOCKSYNC_VAR": str(var), "PORT": str(self.port)}
+        place = {"DATABASE_URL": "", "STOCKSYNC_VAR": str(var), "PORT": str(self.port)}
+        self.settings = place | variables
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "stocksync.run"],
                 cwd=BASE_DIR,
-                env=os.environ | settings | variables,
+                env=os.environ | self.settings,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -53,9 +55,29 @@ class RunningProduct:
     def said(self) -> str:
         return self.output.read_text(errors="replace")
 
-    def get(self, path: str) -> tuple[int, str]:
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of `manage.py` beside the product, with the product's own settings."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=BASE_DIR,
+            env=os.environ | self.settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    def api(self, path: str, token: str) -> Any:
+        """What the API answers to the owner of the token."""
+        status, body = self.get(path, token)
+        assert status == 200, body
+        return json.loads(body)
+
+    def get(self, path: str, token: str = "") -> tuple[int, str]:
         """Status and body; 0 when nobody answers."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        if token:
+            opener.addheaders = [("Authorization", f"Token {token}")]
         try:
             with opener.open(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
                 return answer.status, answer.read().decode()

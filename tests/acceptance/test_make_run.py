@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -45,6 +47,8 @@ def end(product: RunningProduct) -> None:
 lasting_var = pytest.fixture(scope="module", name="lasting_var")(make_var)
 # ... and one folder for those who stop it, which is migrated once.
 var = pytest.fixture(scope="module", name="var")(make_var)
+# One more that nothing ran in.
+fresh_var = pytest.fixture(name="fresh_var")(make_var)
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,54 @@ def test_it_stops_at_a_signal_during_the_start(start: Start) -> None:
     assert eventually(product.cluster.postmaster, 30)
     assert product.stop(signal.SIGTERM) == 0
     assert product.processes() == []
+
+
+def test_it_shows_a_first_sync_within_90_seconds(fresh_var: Path) -> None:
+    begin = time.monotonic()
+    product = RunningProduct(fresh_var, TUSHARE_TOKEN="", TUSHARE_BASE_URL="")
+    try:
+        product.wait_until_up()
+        token = product.manage("create_token", "admin").stdout.split()[-1]
+        succeeded = "/api/scheduler/executions?status=SUCCESS"
+        assert eventually(lambda: len(product.api(succeeded, token)["results"]) == 2, 80), (
+            product.said()
+        )
+        assert time.monotonic() - begin < 90
+        runs = product.api(succeeded, token)["results"]
+        assert {(run["job_id"], run["caused_by"]) for run in runs} == {
+            ("sync_stock_basic", "first_start"),
+            ("sync_daily_by_date", "first_start"),
+        }
+        jobs = product.api("/api/scheduler/jobs", token)["results"]
+        enabled = [job for job in jobs if job["enabled"]]
+        assert len(enabled) == 4 and all(job["next_runs"] for job in enabled)
+        status = product.api("/api/scheduler/status", token)
+        assert status["active"] and len(status["next_runs"]) == 4
+        (daily,) = json.loads(product.manage("coverage", "daily", "--json").stdout)
+        assert daily["cells_good"] >= 20, daily
+        assert "ERROR" not in product.said()
+        formed = re.compile(r"stocksync: |listening on |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} ")
+        assert [line for line in product.said().splitlines() if not formed.match(line)] == []
+    finally:
+        end(product)
+
+
+def test_it_names_a_folder_that_an_ordinary_user_may_not_write(fresh_var: Path) -> None:
+    folder = fresh_var.parent / "read only"
+    folder.mkdir()
+    folder.chmod(0o555)
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    answer = subprocess.run(
+        [*(as_nobody if os.geteuid() == 0 else []), sys.executable, "-m", "stocksync.run"],
+        cwd=BASE_DIR,
+        env=os.environ
+        | {"DATABASE_URL": "", "STOCKSYNC_VAR": str(folder / "var"), "SECRET_KEY": "given"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert f"{folder / 'var'}" in refusal(answer) and "cannot be written" in refusal(answer)
 
 
 def test_it_stops_in_order_at_ctrl_c(start: Start) -> None:
