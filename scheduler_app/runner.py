@@ -67,6 +67,7 @@ class Runner:
         self._jobs = jobs
         self._process_id = process_id
         self._lock = threading.Lock()
+        # Never emptied: a claim read just before a run closed must not start it a second time.
         self._started: set[int] = set()
         self.stop = threading.Event()
         self.abandon = threading.Event()
@@ -138,9 +139,6 @@ class Runner:
                 type(error).__name__,
                 error,
             )
-        finally:
-            with self._lock:
-                self._started.discard(execution.pk)
 
     def _call(self, execution: ExecutionLog, run: Run) -> Mapping[str, object] | None:
         job = self._jobs.get(execution.job_id)
