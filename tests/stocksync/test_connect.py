@@ -35,7 +35,7 @@ def superuser() -> psycopg.Connection:
 
 
 @pytest.fixture
-def everything_closed() -> None:
+def everything_closed(reader_role: None) -> None:
     """Closed as the embedded server's superuser closes it."""
     connect()
     with superuser() as admin:
@@ -182,8 +182,11 @@ def humble_account(worker_id: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def no_reader() -> Iterator[None]:
-    """No read-only role yet; the present one, which other databases know, stands aside."""
+def no_reader(reader_role: None) -> Iterator[None]:
+    """No read-only role yet; the present one, which other databases know, stands aside.
+
+    It asks for the lock by name: marks of a test come before those of its module.
+    """
     aside, done = f"{READER}_aside", f"{READER}_done"
     with superuser() as admin:
         there = reader_exists(admin)
