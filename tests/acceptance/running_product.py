@@ -46,6 +46,7 @@ class RunningProduct:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a terminal's process group, for Ctrl-C
+                preexec_fn=_hear_hangups,  # noqa: PLW1509 (one thread starts it)
             )
 
     @property
@@ -147,3 +148,8 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
     except psutil.NoSuchProcess:
         return
+
+
+def _hear_hangups() -> None:
+    """Under nohup the suite ignores SIGHUP, and what it starts would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
