@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app.managers import ExecutionLogManager, JobConfigManager
+from scheduler_app.policy_fields import Misfire, Overlap, PolicyFields
 
 
 class Trigger(models.TextChoices):
@@ -48,7 +49,7 @@ class Cause(models.TextChoices):
     FIRST_START = "first_start", _("first start")
 
 
-class JobConfig(models.Model):
+class JobConfig(PolicyFields):
     """One schedule, as staff see it. `last_run_at` and `last_slot` bump no revision."""
 
     job_id = models.CharField(_("job"), max_length=100, unique=True)
@@ -84,7 +85,16 @@ class JobConfig(models.Model):
                     (Q(trigger=Trigger.CRON) & ~Q(cron_expression=""))
                     | Q(trigger=Trigger.INTERVAL, interval_seconds__gte=1)
                 ),
-            )
+            ),
+            models.CheckConstraint(
+                name="job_config_policies_are_known",
+                condition=Q(
+                    misfire_policy__in=Misfire.values,
+                    overlap_policy__in=Overlap.values,
+                    retry_backoff__gte=1,
+                    retry_backoff__lte=100,
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,6 +135,8 @@ class ExecutionLog(models.Model):
     job_id = models.CharField(_("job"), max_length=100)
     scheduled_for = models.DateTimeField(_("scheduled for"))
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    # For a queued one that may not start at once: a retry keeps its slot and waits for this.
+    not_before = models.DateTimeField(_("not before"), null=True)
     status = models.CharField(_("status"), max_length=20, choices=Status.choices)
     caused_by = models.CharField(_("caused by"), max_length=20, choices=Cause.choices)
     triggered_by = models.CharField(_("who"), max_length=150, blank=True)
@@ -177,6 +189,25 @@ class ExecutionLog(models.Model):
     def __str__(self) -> str:
         slot = timezone.localtime(self.scheduled_for)
         return f"{self.job_id} {slot:%Y-%m-%d %H:%M:%S %Z} #{self.attempt}"
+
+
+class StopRequest(models.Model):
+    """What was asked of a run under way: to stop at its next checkpoint (`at_once`), or else to
+    finish, but that nothing follows it. A row of its own, so that asking never waits for a run
+    that holds its execution locked."""
+
+    execution = models.OneToOneField(
+        ExecutionLog, primary_key=True, related_name="stop_request", on_delete=models.CASCADE
+    )
+    at_once = models.BooleanField()
+    reason = models.TextField()
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "scheduler_stop_request"
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class ScheduleRevision(models.Model):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from scheduler_app.models import ExecutionLog, JobConfig, ScheduleRevision, Status
@@ -43,6 +44,10 @@ def test_a_deleted_schedule_bumps_the_revision() -> None:
         {"interval_seconds": 5},
         {"trigger": "interval", "interval_seconds": 5},
         {"job_id": "renamed"},
+        {"run_calendar": "weekdays"},
+        {"overlap_policy": "queue_one"},
+        {"paused_at": timezone.now()},
+        {"max_retries": 7},
     ],
 )
 def test_a_queryset_update_of_a_scheduling_column_bumps_the_revision(
@@ -81,6 +86,8 @@ def test_raw_sql_with_another_search_path_bumps_the_revision() -> None:
         {"last_slot": timezone.now()},
         {"updated_at": timezone.now()},
         {"job_name": "Another"},
+        {"paused_reason": "the source moves"},
+        {"retention_days": 7},
         {"cron_expression": "0 18 * * *"},
     ],
 )
@@ -105,11 +112,12 @@ def test_an_edit_of_the_schedule_begins_anew() -> None:
     assert config.schedule_since > began
 
 
-def test_an_edit_of_the_name_or_the_arguments_does_not() -> None:
+def test_an_edit_of_the_name_the_arguments_or_a_policy_does_not() -> None:
     config = JobConfigFactory()
     config.refresh_from_db()
     began = config.schedule_since
     config.job_name, config.job_kwargs = "Another", {"a": 1}
+    config.paused_at, config.overlap_policy = timezone.now(), "queue_one"
     config.save()
     config.refresh_from_db()
     assert config.schedule_since == began
@@ -147,3 +155,12 @@ def test_the_migration_can_be_undone_and_done_again() -> None:
     call_command("migrate", "scheduler_app", "0001", verbosity=0)
     call_command("migrate", verbosity=0)
     assert bumps(JobConfigFactory) == 1
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"misfire_policy": "maybe"}, {"overlap_policy": ""}, {"retry_backoff": math.nan}]
+)
+def test_the_database_refuses_a_policy_that_nobody_knows(unknown: dict[str, object]) -> None:
+    config = JobConfigFactory()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        JobConfig.objects.filter(pk=config.pk).update(**unknown)
