@@ -16,6 +16,8 @@ from datasync_app.models import (
     EndpointAccess,
     SyncFailureRecord,
     SyncLedger,
+    SyncQuarantine,
+    SyncRestatement,
     SyncTask,
     TushareAccount,
     TushareCall,
@@ -72,6 +74,20 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("absent with a reason"))
     def absent(self, entry: SyncLedger) -> int:
         return len(entry.missing)
+
+
+@admin.register(SyncRestatement)
+class SyncRestatementAdmin(ReadOnlyAdmin):
+    list_display = ["at", "dataset", "cell", "kind", "key", "column", "old", "new"]
+    list_filter = ["dataset", "kind"]
+    search_fields = ["cell"]
+
+
+@admin.register(SyncQuarantine)
+class SyncQuarantineAdmin(ReadOnlyAdmin):
+    list_display = ["at", "dataset", "cell", "key", "reason", "resolved_at", "resolved_by"]
+    list_filter = ["dataset", ("resolved_at", admin.EmptyFieldListFilter)]
+    search_fields = ["cell", "reason"]
 
 
 @admin.register(SyncFailureRecord)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from django.db.models import Model, Q
 
+from datasync_app.datasets.rules import Rule
 from datasync_app.datasets.splits import Split
 
 
@@ -83,7 +84,7 @@ class Dataset:
     `row_cap` is how many rows one call gives at most, `split` how more are asked for. `due` is the
     Shanghai time of a trade date from which its cell is expected; `fresh_for` is how long a cell
     without a trade date counts as up to date; `empty_cells` names the cells that may legitimately
-    be empty ("*": any).
+    be empty ("*": any). Rows that break a rule of `quarantine` are kept apart.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Dataset:
     due: dt.time | None = None
     fresh_for: dt.timedelta | None = None
     empty_cells: frozenset[str] = frozenset()
+    quarantine: tuple[Rule, ...] = ()
     minimal_points: int = 120
 
     @property

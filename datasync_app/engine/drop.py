@@ -15,6 +15,8 @@ from datasync_app.models import (
     SourceIdentity,
     SyncFailureRecord,
     SyncLedger,
+    SyncQuarantine,
+    SyncRestatement,
     SyncTask,
     TaskStatus,
 )
@@ -47,7 +49,10 @@ def drop_generated_data(*, now: dt.datetime) -> str:
                     "`make run` first, or wait for its end.",
                     task,
                 )
-        models = [SyncTask, SourceIdentity, SyncLedger, SyncFailureRecord, DatasetState]
+        models = [
+            *(SyncTask, SourceIdentity, SyncLedger, SyncFailureRecord, DatasetState),
+            *(SyncRestatement, SyncQuarantine),
+        ]
         tables = [model._meta.db_table for model in models]
         tables += [dataset.model._meta.db_table for dataset in DATASETS.values()]
         quoted = ", ".join(connection.ops.quote_name(table) for table in tables)

@@ -1,6 +1,7 @@
 """The tables of market data and of what is known about them."""
 
 from datasync_app.models.market import Daily, StockBasic, TradeCal
+from datasync_app.models.quarantine import SyncQuarantine
 from datasync_app.models.quota import (
     CallDay,
     CallOutcome,
@@ -9,6 +10,7 @@ from datasync_app.models.quota import (
     TushareAccount,
     TushareCall,
 )
+from datasync_app.models.restatement import RestatementKind, SyncRestatement
 from datasync_app.models.sync import (
     GOOD_STATES,
     CellState,
@@ -29,10 +31,13 @@ __all__ = [
     "Daily",
     "DatasetState",
     "EndpointAccess",
+    "RestatementKind",
     "SourceIdentity",
     "StockBasic",
     "SyncFailureRecord",
     "SyncLedger",
+    "SyncQuarantine",
+    "SyncRestatement",
     "SyncTask",
     "TaskStatus",
     "TradeCal",

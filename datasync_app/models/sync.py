@@ -50,7 +50,9 @@ class SyncLedger(models.Model):
     """One row per dataset and cell: what is held, what is not, and why.
 
     `missing` maps each code that was expected and did not come to its reason; `missing_since` is
-    when just this set was first found missing, so that a later fetch can agree with it.
+    when just this set was first found missing, so that a later fetch can agree with it. `doubt` is
+    an answer with fewer rows than are held, which waits for a second one to agree. A cell that a
+    person accepted as it is names them and their reason.
     """
 
     dataset = models.CharField(max_length=50)
@@ -66,6 +68,9 @@ class SyncLedger(models.Model):
     next_attempt_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     last_error = models.TextField(blank=True)
+    doubt = models.JSONField(null=True)
+    accepted_by = models.CharField(max_length=150, blank=True, default="", db_default="")
+    accepted_reason = models.TextField(blank=True, default="", db_default="")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

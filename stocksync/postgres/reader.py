@@ -21,6 +21,8 @@ READABLE = (
     "stock_basic",
     "daily",
     "sync_ledger",
+    "sync_restatement",
+    "sync_quarantine",
     "sync_task",
     "sync_failure_record",
     "sync_source_identity",
