@@ -1,9 +1,13 @@
 """How a denial reads in the ledger, in results and in `doctor`.
 
 A denial belongs to the token and the endpoint, never to the cell: the cell stays due, and closes by
-itself once the token may ask.
+itself once the token may ask. A token that is not accepted at all is something to repair, and no
+reason to do without what it would give.
 """
 
 from __future__ import annotations
 
 NOT_AVAILABLE = "not available to this token"
+NOT_ACCEPTED = (
+    "The token is not accepted: set TUSHARE_TOKEN to the right one and start StockSync again."
+)

@@ -19,7 +19,8 @@ class DatasetReport:
     """The cells of one dataset in one run.
 
     `open_cells` are due and not good, with the reason; `waived` are not good either, but nothing
-    depends on them, for the reason given.
+    depends on them, for the reason given. `denied` is why this token may not have the dataset,
+    `token_refused` why it may have nothing at all.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class DatasetReport:
     waived: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
     denied: str = ""
+    token_refused: str = ""
     parked_until: dt.datetime | None = None
 
     @classmethod
@@ -63,6 +65,7 @@ class DatasetReport:
         self.calls += batch.calls
         self.stopped = batch.stopped
         self.denied = batch.denied
+        self.token_refused = batch.token_refused
         self.parked_until = batch.parked_until
 
     def waive(self, keys: set[str], why: str) -> None:
@@ -117,6 +120,8 @@ class DatasetReport:
 def incomplete(sentence: str, reports: Sequence[DatasetReport]) -> SyncIncomplete | Parked:
     """The end of a run that leaves cells open: failed, or parked where only time is missing."""
     result: dict[str, object] = {report.dataset: report.as_json() for report in reports}
+    if refused := next((report.token_refused for report in reports if report.token_refused), ""):
+        return SyncIncomplete(refused, result)
     waits = [report.parked_until for report in reports if report.parked_until is not None]
     if not waits:
         return SyncIncomplete(sentence, result)

@@ -20,7 +20,7 @@ from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.datasets.market import BY_EXCHANGE_YEAR, BY_LIST_STATUS, EXCHANGES
 from datasync_app.dates import market_day
 from datasync_app.engine import ledger
-from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.denial import NOT_ACCEPTED, NOT_AVAILABLE
 from datasync_app.engine.fetch import Fetched, fetch_cells
 from datasync_app.engine.judge import judge_again, judge_cell
 from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
@@ -33,6 +33,7 @@ from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import (
     Answer,
     AnswerKind,
+    DenialKind,
     Denied,
     RateLimited,
     SourceAway,
@@ -286,9 +287,12 @@ class Engine:
         problem = str(failure)
         if isinstance(failure, Denied):
             state = CellState.DUE
-            problem = f"{NOT_AVAILABLE}: {failure}"
-            report.denied = f"{dataset.name} is {problem}"
-            report.stopped = NOT_AVAILABLE
+            if failure.kind is DenialKind.PERMISSION:
+                problem = f"{NOT_AVAILABLE}: {failure}"
+                report.denied = f"{dataset.name} is {problem}"
+                report.stopped = NOT_AVAILABLE
+            else:
+                retry_at = self._note_refused_account(failure, report)
         elif isinstance(failure, RateLimited):
             state = CellState.DUE
             retry_at = failure.reset_at or self._now() + QUOTA_WINDOW
@@ -301,6 +305,17 @@ class Engine:
             report.stopped = f"the source is away: {failure}"
             report.parked_until = retry_at
         self._record(dataset, cell, state, problem, report, retry_at=retry_at)
+
+    def _note_refused_account(self, failure: Denied, report: DatasetReport) -> dt.datetime:
+        """The account itself is refused; when to try again. Addresses are released by time alone."""
+        report.stopped = str(failure)
+        again = self._now() + QUOTA_WINDOW
+        again = max(failure.until, again) if failure.until else again
+        if failure.kind is DenialKind.TOKEN:
+            report.token_refused = f"{NOT_ACCEPTED} {failure}"
+        else:
+            report.parked_until = again
+        return again
 
     def _record(
         self,

@@ -38,6 +38,11 @@ class Denial:
     text: str
     at: dt.datetime
 
+    @property
+    def until(self) -> dt.datetime:
+        """When it is no longer believed."""
+        return self.at + DENIAL_LASTS[self.kind]
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -71,9 +76,7 @@ class Access:
         return not known or self.denial is not None or self.spent is not None
 
     def denial_in_force(self) -> Denial | None:
-        if self.denial and self.now < self.denial.at + DENIAL_LASTS[self.denial.kind]:
-            return self.denial
-        return None
+        return self.denial if self.denial and self.now < self.denial.until else None
 
     def spent_in_force(self) -> Spent | None:
         return self.spent if self.spent and self.now < self.spent.until else None

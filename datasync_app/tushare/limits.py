@@ -130,6 +130,7 @@ class EndpointLimiters:
                 f"{asked} was not asked, as it was denied at {denial.at:%Y-%m-%d %H:%M} UTC: "
                 f"{denial.text}",
                 kind=denial.kind,
+                until=denial.until,
                 code=denial.code,
                 api_name=call.api_name,
                 params=call.params,

@@ -94,19 +94,21 @@ class RateLimited(TushareError):
 
 
 class Denied(TushareError):
-    """This token, or this address, may not make the call; asking again now changes nothing."""
+    """This token, or this address, may not make the call; asking before `until` changes nothing."""
 
     def __init__(
         self,
         message: str,
         *,
         kind: DenialKind = DenialKind.PERMISSION,
+        until: dt.datetime | None = None,
         code: int | None = None,
         api_name: str = "",
         params: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message, code=code, api_name=api_name, params=params)
         self.kind = kind
+        self.until = until
 
 
 class BadRequest(TushareError):

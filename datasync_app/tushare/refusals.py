@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
+from datasync_app.tushare.access import DENIAL_LASTS
 from datasync_app.tushare.outcomes import (
     BadRequest,
     DenialKind,
@@ -80,6 +81,7 @@ def refusal(code: int, text: str, call: Call, received_at: dt.datetime) -> Tusha
         return Denied(
             f"Tushare denied {asked}, {reason}: {said}.",
             kind=kind,
+            until=received_at + DENIAL_LASTS[kind],
             code=code,
             api_name=name,
             params=params,

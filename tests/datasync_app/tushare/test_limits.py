@@ -81,6 +81,7 @@ def test_it_refuses_what_was_denied_until_it_is_time_to_try_again(
     with pytest.raises(Denied, match="没有接口访问权限") as refusal:
         limiters.check(Call("fina_indicator"), end - MINUTE)
     assert (refusal.value.kind, refusal.value.code) == (kind, 40203)
+    assert refusal.value.until == end
     limiters.check(Call("fina_indicator"), end)
     limiters.check(Call("daily"), NOW)
 
