@@ -249,9 +249,7 @@ class TushareClient(ConnectedDataApi):
     def _call_in_a_slot(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Wait for a slot, make the call, learn from how it ended and write it down."""
         self.limiters.check(call, self._now())
-        way = self._circuit.let_go()
-        if way is Way.BARRED:
-            raise self._away(call)
+        way = self._way(call, cancelled)
 
         def give_up() -> bool:
             # What others learn while this one waits holds for it too.
@@ -272,6 +270,8 @@ class TushareClient(ConnectedDataApi):
                     reply = failure
                 seconds = self._clock() - sent
             outcome = _judge(reply, call)
+            # Before anything that may fail: others wait for what a probe found out.
+            self._tell_circuit(outcome)
         finally:
             if outcome is None:
                 self._circuit.gave_up(way)
@@ -284,19 +284,33 @@ class TushareClient(ConnectedDataApi):
             raise outcome
         return outcome
 
+    def _way(self, call: Call, cancelled: Callable[[], bool] | None) -> Way:
+        """Free, or the probe; what another's probe finds out is waited for, as it holds for all.
+
+        Raises:
+            SourceAway: the circuit is open.
+        """
+        while (way := self._circuit.let_go()) is Way.BARRED:
+            if self._circuit.seconds_left() > 0:
+                raise self._away(call)
+            self._pause(LOOK_AGAIN_SECONDS, cancelled)
+        return way
+
+    def _tell_circuit(self, outcome: Answer | TushareError) -> None:
+        """Whether the source answers; that it says no is an answer."""
+        if _is_no_answer(outcome):
+            self._circuit.failed(str(outcome))
+        else:
+            self._circuit.succeeded()
+
     def _learn(
         self, call: Call, outcome: Answer | TushareError, limiter: Limiter, seconds: float
     ) -> None:
-        """What the end of a call says of the source, the account and the endpoint."""
+        """What the end of a call says of the account and the endpoint."""
         if isinstance(outcome, TransportFailure) and outcome.code is None:
             if outcome.retry_after is not None:
                 limiter.hold(min(outcome.retry_after, limiter.window_seconds))
-            if outcome.status == TOO_MANY_REQUESTS:
-                self._circuit.succeeded()
-            else:
-                self._circuit.failed(str(outcome))
             return
-        self._circuit.succeeded()
         self._latencies.note(call.api_name, seconds)
         if isinstance(outcome, RateLimited):
             self.limiters.refused(outcome, self._now())
@@ -350,6 +364,14 @@ def _judge(reply: Reply | TransportFailure, call: Call) -> Answer | TushareError
         return classify(reply, call)
     except TushareError as failure:
         return failure
+
+
+def _is_no_answer(outcome: Answer | TushareError) -> bool:
+    return (
+        isinstance(outcome, TransportFailure)
+        and outcome.code is None
+        and outcome.status != TOO_MANY_REQUESTS
+    )
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:
