@@ -1,5 +1,6 @@
 """The tables of market data and of what is known about them."""
 
+from datasync_app.models.finance import FINA_NUMBERS, DisclosureDate, FinaIndicator
 from datasync_app.models.market import Daily, StockBasic, TradeCal
 from datasync_app.models.quarantine import SyncQuarantine
 from datasync_app.models.quota import (
@@ -23,6 +24,7 @@ from datasync_app.models.sync import (
 )
 
 __all__ = [
+    "FINA_NUMBERS",
     "GOOD_STATES",
     "CallDay",
     "CallOutcome",
@@ -30,7 +32,9 @@ __all__ = [
     "CellState",
     "Daily",
     "DatasetState",
+    "DisclosureDate",
     "EndpointAccess",
+    "FinaIndicator",
     "RestatementKind",
     "SourceIdentity",
     "StockBasic",

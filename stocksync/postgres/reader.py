@@ -20,6 +20,10 @@ READABLE = (
     "trade_cal",
     "stock_basic",
     "daily",
+    "disclosure_date",
+    "disclosure_date_latest",
+    "fina_indicator",
+    "fina_indicator_latest",
     "sync_ledger",
     "sync_restatement",
     "sync_quarantine",
@@ -36,6 +40,7 @@ READABLE = (
     "scheduler_execution_log",
     "scheduler_process",
     "scheduler_revision",
+    "scheduler_stop_request",
 )
 # Large objects belong to whoever makes them, so a role that may read only must make none.
 LARGE_OBJECT_MAKERS: tuple[LiteralString, ...] = (
