@@ -37,12 +37,9 @@ class Bars:
         high = np.minimum(np.maximum(open_, close) + over.astype(np.int64), highest)
         low = np.maximum(np.minimum(open_, close) - under.astype(np.int64), lowest)
         change = close - pre
-        # In hundredths of a lot; more is traded when the price moves.
-        busy = draw("busy", ids, days) + draw("busier", ids, days) - 1.0
-        lots = np.exp(self._people.log_volume[ids] + 1.2 * busy) * (1 + 12 * np.abs(change) / pre)
-        volume = _round(lots * 100)
+        volume = self.volume(ids, days, close, pre)
         average = (open_ + high + low + 2 * close) / 5
-        after = _round(lots * draw("after hours", ids, days) ** 4)
+        after = _round(volume / 100 * draw("after hours", ids, days) ** 4)
         return {
             "open": _decimal(open_, 100),
             "high": _decimal(high, 100),
@@ -56,6 +53,13 @@ class Bars:
             "ah_vol": self._since_after_hours(days, _decimal(after, 100)),
             "ah_amount": self._since_after_hours(days, _decimal(_round(after * close / 100), 1000)),
         }
+
+    def volume(self, ids: Ints, days: Ints, close: Ints, pre: Ints) -> Ints:
+        """In hundredths of a lot; more is traded when the price moves."""
+        draw = self._noise.unit
+        busy = draw("busy", ids, days) + draw("busier", ids, days) - 1.0
+        moved = 1 + 12 * np.abs(close - pre) / pre
+        return _round(np.exp(self._people.log_volume[ids] + 1.2 * busy) * moved * 100)
 
     def _since_after_hours(self, days: Ints, values: list[object]) -> list[object]:
         return [

@@ -57,7 +57,7 @@ class Prices:
         self._people = people
         self._noise = noise
         self.rights = Rights(calendar, people, noise)
-        self._halts = Halts(people, noise)
+        self.halts = Halts(people, noise)
         self._wider_from = calendar.first_from(CHINEXT_WIDER_LIMIT)
 
     def limits(self, ids: Ints, days: Ints) -> Ints:
@@ -69,7 +69,7 @@ class Prices:
     def path(self, ids: Ints, first_block: int, blocks: int) -> Path:
         """The closes of some companies over whole blocks. Days before a listing are there too."""
         own, block = ids[:, None], np.arange(first_block, first_block + blocks)[None, :]
-        traded = self._halts.traded(ids, first_block, blocks)
+        traded = self.halts.traded(ids, first_block, blocks)
         ends = np.arange(first_block, first_block + blocks + 1)[None, :]
         anchors = (
             self._wave("own wave", own, ends) * _OWN_WAVE

@@ -13,6 +13,7 @@ from datasync_app.errors import DatasyncError
 
 Rows = list[list[object]]
 Clock = Callable[[], dt.datetime]
+_MOST_ROWS = 100_000
 _MORE = "https://tushare.pro/document/1?doc_id=108。"
 
 
@@ -97,6 +98,11 @@ class Endpoint:
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Parameters that filter a field of another name."""
 
+    @property
+    def most_rows(self) -> int:
+        """The rows of an answer at most; where no cap is stated, the sandbox has one of its own."""
+        return self.row_cap or _MOST_ROWS
+
 
 _SSE = {"exchange": "SSE"}
 _PERIOD = {"period": "end_date"}
@@ -115,13 +121,13 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "income": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),
     "balancesheet": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),
     "cashflow": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),
-    "disclosure_date": Endpoint(row_cap=3000),
+    "disclosure_date": Endpoint(row_cap=3000, minimal_points=500),
     "namechange": Endpoint("ann_date", 10000),
     "index_daily": Endpoint("trade_date", 8000, one_of=("ts_code",)),
-    "bse_mapping": Endpoint(row_cap=1000),
-    "new_share": Endpoint("ipo_date", 2000),
-    "concept": Endpoint(),
-    "concept_detail": Endpoint(one_of=("id", "ts_code")),
+    "bse_mapping": Endpoint(row_cap=1000, minimal_points=120),
+    "new_share": Endpoint("ipo_date", 2000, minimal_points=120),
+    "concept": Endpoint(minimal_points=300),
+    "concept_detail": Endpoint(minimal_points=300, one_of=("id", "ts_code")),
     "ths_index": Endpoint(row_cap=5000, minimal_points=6000),
     "ths_member": Endpoint(minimal_points=6000),
     "dc_index": Endpoint("trade_date", 5000, minimal_points=6000),

@@ -31,11 +31,15 @@ class Rights:
         held &= (days > people.listed[:, None] + 30) & (days < people.ends[:, None])
         cash = 0.96 + 0.035 * noise.unit("cash", ids, years)
         shares = 0.62 + 0.28 * noise.unit("shares", ids, years)
-        ratio = np.where(noise.unit("bonus", ids, years) < 0.12, shares, cash)
-        logs = np.where(held, np.log(ratio), 0.0)
+        bonus = noise.unit("bonus", ids, years) < 0.12
+        logs = np.where(held, np.log(np.where(bonus, shares, cash)), 0.0)
+        self._year_starts = np.array(
+            [calendar.first_from(dt.date(int(year), 1, 1)) for year in years]
+        )
         self._days: Ints = np.pad(days, ((0, 0), (0, 2)), constant_values=_NEVER)
         self._logs: Floats = np.pad(logs, ((0, 0), (0, 2)))
         self._sums: Floats = np.pad(np.cumsum(logs, axis=1), ((0, 0), (1, 0)))
+        self._bonus_sums: Floats = np.pad(np.cumsum(logs * bonus, axis=1), ((0, 0), (1, 0)))
 
     def log_ratio(self, ids: Ints, first_block: int, blocks: int) -> Floats:
         """Log of the product of all ratios so far, for the day before each block and its 64 days.
@@ -43,8 +47,8 @@ class Rights:
         Minus this, as a power of e, is the adjustment factor of the day.
         """
         starts = np.arange(first_block, first_block + blocks)[None, :] * BLOCK
-        passed = self._passed(ids, starts - 1)
         rows = ids[:, None]
+        passed = self._passed(rows, starts - 1)
         day = self._days[rows, passed]
         columns = starts[:, :, None] - 1 + np.arange(BLOCK + 1)
         before, after = (
@@ -53,10 +57,18 @@ class Rights:
         )
         return np.where(columns >= day[:, :, None], after[:, :, None], before[:, :, None])
 
+    def log_ratios(self, ids: Ints, days: Ints) -> Floats:
+        """Log of the product of all ratios until the end of a day, one per pair."""
+        return self._sums[ids, self._passed(ids, days)]
+
+    def log_new_shares(self, ids: Ints, days: Ints) -> Floats:
+        """Log of how many times as many shares as at the listing there are on a day."""
+        return -self._bonus_sums[ids, self._passed(ids, days)]
+
     def regained(self, ids: Ints, moments: Ints) -> Floats:
         """What has been won back by the end of the day before each moment, as a logarithm."""
-        whole = self._passed(ids, moments - _REGAIN_DAYS)
         rows = ids[:, None]
+        whole = self._passed(rows, moments - _REGAIN_DAYS)
         total: Floats = -self._sums[rows, whole]
         for following in (0, 1):
             at = whole + following
@@ -70,8 +82,6 @@ class Rights:
 
     def _passed(self, ids: Ints, moments: Ints) -> Ints:
         """How many of a company's possible ex-rights days are on or before each moment."""
-        days = self._days[ids]
-        count = np.zeros(np.broadcast_shapes((len(ids), 1), moments.shape), dtype=np.int64)
-        for column in range(days.shape[1] - 2):
-            count += days[:, column, None] <= moments
-        return count
+        # Every year has one, within the year.
+        year = np.maximum(np.searchsorted(self._year_starts, moments, side="right") - 1, 0)
+        return year + (self._days[ids, year] <= moments)

@@ -219,13 +219,13 @@ class Sandbox:
         quota = self.quotas.get(api_name) or self.quota or quota_of(self.points)
         self._windows.count(request.token, api_name, quota)
         if api_name == "user":
-            return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), None)
+            return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), 1)
         if not self.market.serves(api_name):
             raise self.market.refuse(api_name)
         fields, rows = self.market.rows(api_name, request.params)
         asked = [name for name in request.fields if name in fields]
         kept = asked or list(self.market.default_fields(api_name))
-        return _table(fields, rows, kept, ENDPOINTS.get(api_name, Endpoint()).row_cap)
+        return _table(fields, rows, kept, ENDPOINTS.get(api_name, Endpoint()).most_rows)
 
     def _account(self) -> list[object]:
         expires = self._clock() + dt.timedelta(days=365)
@@ -240,11 +240,11 @@ def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
 
 
 def _table(
-    fields: tuple[str, ...], rows: Rows, kept: list[str], row_cap: int | None
+    fields: tuple[str, ...], rows: Rows, kept: list[str], most_rows: int
 ) -> dict[str, object]:
     """The `data` of an answer: the kept fields in their order, rows cut at the cap."""
-    more = row_cap is not None and len(rows) > row_cap
-    cut = rows[:row_cap] if more else rows
+    more = len(rows) > most_rows
+    cut = rows[:most_rows] if more else rows
     if kept != list(fields):
         positions = [fields.index(name) for name in kept]
         cut = [[row[position] for position in positions] for row in cut]

@@ -16,32 +16,12 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
+from tests.datasync_app.sandbox.asking import LAST, bars_of, code_at, day_at, table
 from tests.datasync_app.sandbox.conftest import NOW, Ask
 from tests.datasync_app.sandbox.test_replay import cells
 
-LAST = "20260316"
 shares = st.floats(0, 1, exclude_max=True)
 some = settings(max_examples=25, deadline=None)
-
-
-def table(market: GeneratedMarket, api_name: str, **params: str) -> list[dict[str, object]]:
-    fields, rows = market.rows(api_name, params)
-    return [dict(zip(fields, row, strict=True)) for row in rows]
-
-
-def day_at(market: GeneratedMarket, share: float) -> str:
-    """An open day, so far along the market's history."""
-    texts = market.world().calendar.texts
-    return texts[int(share * (texts.index(LAST) + 1))]
-
-
-def code_at(market: GeneratedMarket, share: float) -> str:
-    codes = market.world().people.codes
-    return codes[int(share * len(codes))]
-
-
-def bars_of(market: GeneratedMarket, date: str) -> list[dict[str, object]]:
-    return table(market, "daily", trade_date=date)
 
 
 def limit_of(code: str, date: str) -> int:
@@ -351,7 +331,7 @@ def test_it_does_not_mind_an_unknown_code(generated: GeneratedMarket) -> None:
 
 def test_it_denies_what_it_does_not_make(generated: GeneratedMarket, ask: Ask) -> None:
     with Sandbox(generated) as sandbox:
-        answer = ask(sandbox, "adj_factor").json()
+        answer = ask(sandbox, "income", ts_code="000001.SZ").json()
 
     assert answer["code"] == 40203
-    assert "没有接口(adj_factor)访问权限" in answer["msg"]
+    assert "没有接口(income)访问权限" in answer["msg"]

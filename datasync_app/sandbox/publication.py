@@ -1,0 +1,19 @@
+"""When the generated market's data of a trade date come out, by the clock of that day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+_PUBLISHED_AT: Mapping[str, dt.time] = {
+    "adj_factor": dt.time(9, 20),
+    "daily": dt.time(16, 0),
+    "index_daily": dt.time(16, 30),
+    "daily_basic": dt.time(17, 0),
+    "suspend_d": dt.time(17, 30),
+}
+
+
+def published_at(api_name: str) -> dt.time:
+    """The time in Shanghai from which on an endpoint has the rows of the day."""
+    return _PUBLISHED_AT[api_name]

@@ -1,0 +1,27 @@
+"""Questions to a generated market, answered as dictionaries."""
+
+from __future__ import annotations
+
+from datasync_app.sandbox.market import GeneratedMarket
+
+LAST = "20260316"
+
+
+def table(market: GeneratedMarket, api_name: str, **params: str) -> list[dict[str, object]]:
+    fields, rows = market.rows(api_name, params)
+    return [dict(zip(fields, row, strict=True)) for row in rows]
+
+
+def day_at(market: GeneratedMarket, share: float) -> str:
+    """An open day, so far along the market's history."""
+    texts = market.world().calendar.texts
+    return texts[int(share * (texts.index(LAST) + 1))]
+
+
+def code_at(market: GeneratedMarket, share: float) -> str:
+    codes = market.world().people.codes
+    return codes[int(share * len(codes))]
+
+
+def bars_of(market: GeneratedMarket, date: str) -> list[dict[str, object]]:
+    return table(market, "daily", trade_date=date)
