@@ -73,6 +73,8 @@ class Expectation(enum.Enum):
     """Every code listed that day, save those with a reason."""
     EVERY_DAY_OF_YEAR = "every_day_of_year"
     """One row for each calendar day of the cell's year."""
+    OPEN_DAYS = "open_days"
+    """One row for each open day of the cell's year that is due by now."""
     NONE = "none"
     """Whatever the source says; empty only where `empty_cells` says so."""
 
@@ -81,10 +83,15 @@ class Expectation(enum.Enum):
 class Dataset:
     """The declaration. `name` is the Tushare endpoint and the table.
 
-    `row_cap` is how many rows one call gives at most, `split` how more are asked for. `due` is the
-    Shanghai time of a trade date from which its cell is expected; `fresh_for` is how long a cell
-    without a trade date counts as up to date; `empty_cells` names the cells that may legitimately
-    be empty ("*": any). Rows that break a rule of `quarantine` are kept apart.
+    `key` identifies a row; those of its parts in `optional_key` may be NULL. `row_cap` is how many
+    rows one call gives at most, `split` how more are asked for. `due` are the Shanghai times of a
+    trade date from which its cell is expected: one that was fetched before the later ones is read
+    again after them, and stays good meanwhile. `fresh_for` is how long a cell without a trade date
+    counts as up to date; `empty_cells` names the cells that may legitimately be empty ("*": any).
+
+    `expects_suspended` tells whether a code that is suspended all day has a row all the same.
+    `sisters` are the datasets whose codes of the same date this one should hold too. Rows that
+    break a rule of `quarantine` are kept apart.
     """
 
     name: str
@@ -94,13 +101,16 @@ class Dataset:
     key: tuple[str, ...]
     cut: Cut
     expectation: Expectation
+    optional_key: frozenset[str] = frozenset()
     writing: Writing = Writing.REPLACE
     row_cap: int | None = None
     split: Split | None = None
     first_date: dt.date = dt.date(1990, 12, 19)
-    due: dt.time | None = None
+    due: tuple[dt.time, ...] = ()
     fresh_for: dt.timedelta | None = None
     empty_cells: frozenset[str] = frozenset()
+    expects_suspended: bool = False
+    sisters: tuple[str, ...] = ()
     quarantine: tuple[Rule, ...] = ()
     minimal_points: int = 120
 

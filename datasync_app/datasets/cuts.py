@@ -50,6 +50,44 @@ class ByExchangeYear:
 
 
 @dataclass(frozen=True)
+class ByCodeYear:
+    """One cell per code and calendar year, for endpoints that want a code; keys are CODE:YYYY."""
+
+    def of(self, code: str, year: int) -> Cell:
+        return Cell(f"{code}:{year}")
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        code, year = cell.key.split(":")
+        return {"ts_code": code, "start_date": f"{year}0101", "end_date": f"{year}1231"}
+
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
+        code, year = cell.key.split(":")
+        return {"ts_code": code, "trade_date": _days_of(int(year))}
+
+    def rows(self, cell: Cell) -> Q:
+        code, year = cell.key.split(":")
+        days = (dt.date(int(year), 1, 1), dt.date(int(year), 12, 31))
+        return Q(ts_code=code, trade_date__range=days)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """One cell for everything the endpoint has; its key is `all`."""
+
+    def all(self) -> list[Cell]:
+        return [Cell("all")]
+
+    def params(self, cell: Cell) -> Mapping[str, str]:
+        return {}
+
+    def belongs(self, cell: Cell) -> Mapping[str, str | frozenset[str]]:
+        return {}
+
+    def rows(self, cell: Cell) -> Q:
+        return Q()
+
+
+@dataclass(frozen=True)
 class ByListStatus:
     """One cell per listing status; the source answers only L unless asked by name."""
 

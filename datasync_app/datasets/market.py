@@ -1,19 +1,38 @@
-"""Market datasets: calendar, basics, daily bars."""
+"""Market datasets: calendar, lists, and what the exchanges publish of each trade date."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 from datasync_app.datasets.base import Dataset, Expectation, Field, Kind, Writing, fields
-from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, ByTradeDate
+from datasync_app.datasets.cuts import (
+    ByCodeYear,
+    ByExchangeYear,
+    ByListStatus,
+    ByTradeDate,
+    Whole,
+)
+from datasync_app.datasets.rules import BAR_RULES, NO_CLOSE, NO_FACTOR, ON_CLOSED_DAY
 from datasync_app.datasets.splits import ByCodes, ByShorterRange, ByValue
-from datasync_app.models.market import Daily, StockBasic, TradeCal
+from datasync_app.models.market import (
+    AdjFactor,
+    BseMapping,
+    Daily,
+    DailyBasic,
+    IndexDaily,
+    NameChange,
+    StockBasic,
+    SuspendD,
+    TradeCal,
+)
 
 EXCHANGES = ("SSE", "SZSE")
 
 BY_TRADE_DATE = ByTradeDate()
 BY_EXCHANGE_YEAR = ByExchangeYear()
 BY_LIST_STATUS = ByListStatus()
+BY_CODE_YEAR = ByCodeYear()
+WHOLE = Whole()
 
 TRADE_CAL = Dataset(
     name="trade_cal",
@@ -72,5 +91,130 @@ DAILY = Dataset(
     expectation=Expectation.LISTED_CODES,
     row_cap=6000,
     split=ByCodes(most=100),
-    due=dt.time(17, 0),
+    due=(dt.time(17, 0),),
+    sisters=("daily_basic", "adj_factor"),
+    quarantine=BAR_RULES,
+)
+
+ADJ_FACTOR = Dataset(
+    name="adj_factor",
+    title="adjustment factors",
+    model=AdjFactor,
+    fields=(
+        Field("ts_code", Kind.CODE, required=True),
+        Field("trade_date", Kind.DATE, required=True),
+        Field("adj_factor", Kind.NUMBER, required=True),
+    ),
+    key=("trade_date", "ts_code"),
+    cut=BY_TRADE_DATE,
+    expectation=Expectation.LISTED_CODES,
+    split=ByCodes(most=1),
+    # Published before the open, and corrected by some after the close.
+    due=(dt.time(9, 30), dt.time(17, 30)),
+    expects_suspended=True,
+    sisters=("daily", "daily_basic"),
+    quarantine=(NO_FACTOR, ON_CLOSED_DAY),
+    minimal_points=2000,
+)
+
+DAILY_BASIC = Dataset(
+    name="daily_basic",
+    title="daily indicators",
+    model=DailyBasic,
+    fields=(
+        Field("ts_code", Kind.CODE, required=True),
+        Field("trade_date", Kind.DATE, required=True),
+        Field("close", Kind.NUMBER, required=True),
+        *fields(Kind.NUMBER, "turnover_rate turnover_rate_f volume_ratio pe pe_ttm pb ps ps_ttm"),
+        *fields(Kind.NUMBER, "dv_ratio dv_ttm total_share float_share free_share total_mv circ_mv"),
+        Field("limit_status", Kind.FLAG),  # sent only when named
+    ),
+    key=("trade_date", "ts_code"),
+    cut=BY_TRADE_DATE,
+    expectation=Expectation.LISTED_CODES,
+    row_cap=6000,
+    split=ByCodes(most=1),
+    due=(dt.time(19, 0),),
+    sisters=("daily", "adj_factor"),
+    quarantine=(NO_CLOSE, ON_CLOSED_DAY),
+    minimal_points=2000,
+)
+
+SUSPEND_D = Dataset(
+    name="suspend_d",
+    title="suspensions",
+    model=SuspendD,
+    fields=(
+        Field("ts_code", Kind.CODE, required=True),
+        Field("trade_date", Kind.DATE, required=True),
+        Field("suspend_timing", Kind.TEXT),
+        Field("suspend_type", Kind.CODE, required=True),
+    ),
+    key=("trade_date", "ts_code", "suspend_type", "suspend_timing"),
+    optional_key=frozenset({"suspend_timing"}),
+    cut=BY_TRADE_DATE,
+    expectation=Expectation.NONE,
+    due=(dt.time(18, 0),),
+    empty_cells=frozenset({"*"}),
+    minimal_points=2000,
+)
+
+INDEX_DAILY = Dataset(
+    name="index_daily",
+    title="index bars",
+    model=IndexDaily,
+    fields=(
+        Field("ts_code", Kind.CODE, required=True),
+        Field("trade_date", Kind.DATE, required=True),
+        *fields(Kind.NUMBER, "open high low close", required=True),
+        *fields(Kind.NUMBER, "pre_close change pct_chg vol amount"),
+    ),
+    key=("trade_date", "ts_code"),
+    cut=BY_CODE_YEAR,
+    expectation=Expectation.OPEN_DAYS,
+    row_cap=8000,
+    split=ByShorterRange(),
+    due=(dt.time(17, 0),),
+    quarantine=BAR_RULES,
+    minimal_points=2000,
+)
+
+NAMECHANGE = Dataset(
+    name="namechange",
+    title="names over time",
+    model=NameChange,
+    fields=(
+        Field("ts_code", Kind.CODE, required=True),
+        Field("name", Kind.TEXT, required=True),
+        Field("start_date", Kind.DATE, required=True),
+        *fields(Kind.DATE, "end_date ann_date"),
+        Field("change_reason", Kind.TEXT),
+    ),
+    key=("ts_code", "start_date", "name", "end_date", "ann_date", "change_reason"),
+    optional_key=frozenset({"end_date", "ann_date", "change_reason"}),
+    # Most rows have no announcement date to cut or ask by: all are asked for at once, and in ranges
+    # of announcement dates where that answer is cut. What the cut answer had is kept.
+    cut=WHOLE,
+    expectation=Expectation.NONE,
+    row_cap=10000,
+    split=ByShorterRange(),
+    fresh_for=dt.timedelta(hours=24),
+    minimal_points=2000,
+)
+
+BSE_MAPPING = Dataset(
+    name="bse_mapping",
+    title="renumbered codes of Beijing",
+    model=BseMapping,
+    fields=(
+        *fields(Kind.CODE, "o_code n_code", required=True),
+        Field("name", Kind.TEXT),
+        Field("list_date", Kind.DATE),
+    ),
+    key=("o_code",),
+    cut=WHOLE,
+    expectation=Expectation.NONE,
+    row_cap=1000,
+    fresh_for=dt.timedelta(days=7),
+    empty_cells=frozenset({"*"}),
 )

@@ -66,3 +66,8 @@ ON_CLOSED_DAY = Rule(
         (rows["trade_date"] >= np.datetime64(CALENDAR_HOLDS_FROM)) & rows.closed("trade_date")
     ),
 )
+
+NO_CLOSE = Rule("no_close", "the close is 0 or less", lambda rows: rows["close"] <= 0)
+NO_FACTOR = Rule("no_factor", "the factor is 0 or less", lambda rows: rows["adj_factor"] <= 0)
+
+BAR_RULES = (HIGH_BELOW_LOW, OPEN_OUTSIDE, CLOSE_OUTSIDE, NO_PRICE, ON_CLOSED_DAY)

@@ -46,10 +46,14 @@ class ByCodes:
 
 @dataclass(frozen=True)
 class ByShorterRange:
-    """By halves of the range from `start_date` to `end_date`, down to a single day."""
+    """By halves of the range from `start_date` to `end_date`, down to a single day.
+
+    A call without a range counts as one over all the years there may be.
+    """
 
     def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
-        start, end = parse_date(params["start_date"]), parse_date(params["end_date"])
+        start = parse_date(params.get("start_date", "19900101"))
+        end = parse_date(params.get("end_date", "20991231"))
         if start >= end:
             return []
         middle = start + (end - start) // 2

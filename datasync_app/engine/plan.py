@@ -34,9 +34,9 @@ class Plan:
 
 def is_due(dataset: Dataset, date: dt.date, now: dt.datetime) -> bool:
     """Has the hour passed from which the source should have that trade date?"""
-    if dataset.due is None:
+    if not dataset.due:
         raise ValueError(f"{dataset.name} is not cut by trade date")
-    return now >= dt.datetime.combine(date, dataset.due, SHANGHAI)
+    return now >= dt.datetime.combine(date, dataset.due[0], SHANGHAI)
 
 
 def plan_dates(

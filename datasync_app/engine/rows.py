@@ -54,12 +54,14 @@ def typed_rows(
     position = {name: index for index, name in enumerate(fields)}
     columns = tuple(field for field in dataset.fields if field.name in position)
     readers = [(position[field.name], field, _READERS[field.kind]) for field in columns]
-    key_at = [[field.name for field in columns].index(name) for name in dataset.key]
+    names = [field.name for field in columns]
+    key_at = [names.index(name) for name in dataset.key if name in names]
+    required_at = [names.index(name) for name in dataset.key if name not in dataset.optional_key]
     by_key: dict[tuple[Value, ...], tuple[Value, ...]] = {}
     for item in items:
         row = tuple(_read(item[index], field, reader) for index, field, reader in readers)
         key = tuple(row[index] for index in key_at)
-        if None in key:
+        if any(row[index] is None for index in required_at):
             raise BadRows(f"{dataset.name}: a row without its key {', '.join(dataset.key)}.")
         if by_key.setdefault(key, row) != row:
             shown = ", ".join(str(part) for part in key)

@@ -1,7 +1,18 @@
 """The tables of market data and of what is known about them."""
 
 from datasync_app.models.finance import FINA_NUMBERS, DisclosureDate, FinaIndicator
-from datasync_app.models.market import Daily, StockBasic, TradeCal
+from datasync_app.models.market import (
+    AdjFactor,
+    BseMapping,
+    CodeChange,
+    Daily,
+    DailyBasic,
+    IndexDaily,
+    NameChange,
+    StockBasic,
+    SuspendD,
+    TradeCal,
+)
 from datasync_app.models.quarantine import SyncQuarantine
 from datasync_app.models.quota import (
     CallDay,
@@ -26,18 +37,25 @@ from datasync_app.models.sync import (
 __all__ = [
     "FINA_NUMBERS",
     "GOOD_STATES",
+    "AdjFactor",
+    "BseMapping",
     "CallDay",
     "CallOutcome",
     "CallSlot",
     "CellState",
+    "CodeChange",
     "Daily",
+    "DailyBasic",
     "DatasetState",
     "DisclosureDate",
     "EndpointAccess",
     "FinaIndicator",
+    "IndexDaily",
+    "NameChange",
     "RestatementKind",
     "SourceIdentity",
     "StockBasic",
+    "SuspendD",
     "SyncFailureRecord",
     "SyncLedger",
     "SyncQuarantine",

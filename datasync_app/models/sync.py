@@ -50,9 +50,10 @@ class SyncLedger(models.Model):
     """One row per dataset and cell: what is held, what is not, and why.
 
     `missing` maps each code that was expected and did not come to its reason; `missing_since` is
-    when just this set was first found missing, so that a later fetch can agree with it. `doubt` is
-    an answer with fewer rows than are held, which waits for a second one to agree. A cell that a
-    person accepted as it is names them and their reason.
+    when just this set was first found missing, so that a later fetch can agree with it. `disputes`
+    maps each code that a sister dataset of that date holds and this one lacks, without a suspension,
+    to those sisters. `doubt` is an answer with fewer rows than are held, which waits for a second
+    one to agree. A cell that a person accepted as it is names them and their reason.
     """
 
     dataset = models.CharField(max_length=50)
@@ -63,6 +64,7 @@ class SyncLedger(models.Model):
     received_rows = models.IntegerField(default=0)
     missing = models.JSONField(default=dict)
     missing_since = models.DateTimeField(null=True)
+    disputes = models.JSONField(default=dict, db_default={})
     fingerprint = models.CharField(max_length=64, blank=True)
     fetched_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from datasync_app.datasets.market import DAILY, TRADE_CAL
+from datasync_app.datasets.market import DAILY, SUSPEND_D, TRADE_CAL
 from datasync_app.engine.rows import BadRows, typed_rows
 
 FIELDS = ["ts_code", "trade_date", "open", "high", "low", "close", "pre_close"]
@@ -59,3 +59,13 @@ def test_the_fingerprint_sees_a_changed_value_and_no_order() -> None:
     assert typed_rows(DAILY, FIELDS, [other, ROW]).fingerprint() == first
     changed = [*ROW[:-1], 16.86]
     assert typed_rows(DAILY, FIELDS, [changed, other]).fingerprint() != first
+
+
+@pytest.mark.parametrize("names", [["suspend_timing"], []])
+def test_an_optional_part_of_the_key_may_be_null_or_not_in_the_answer(names: list[str]) -> None:
+    fields = ["ts_code", "trade_date", "suspend_type", *names]
+    row = ["000029.SZ", "20200312", "S", *(None for _ in names)]
+    rows = typed_rows(SUSPEND_D, fields, [row, row])
+    assert rows.column("ts_code") == ["000029.SZ"]
+    with pytest.raises(BadRows, match="without its key"):
+        typed_rows(SUSPEND_D, fields, [["000029.SZ", "20200312", None, *row[3:]]])
