@@ -1,13 +1,15 @@
-"""Who may start what: every decision is made in the database, under a lock on the job.
+"""Who may start what: every decision is made in the database, by the holder of the lease alone.
 
 The execution row is the claim. It is inserted, or taken from QUEUED to RUNNING, before anything
-starts; a row that is already there means that someone else has the slot.
+starts; a row that is already there means that someone else has the slot. The lease cannot change
+hands while a claim is made, and every claim carries its fence.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from scheduler_app import leadership
 from scheduler_app.cron import trigger_of
 from scheduler_app.errors import InvalidCron
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
@@ -22,14 +25,34 @@ from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 logger = logging.getLogger(__name__)
 
 
-def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> ExecutionLog | None:
+@dataclass(frozen=True)
+class Owner:
+    """The process that claims, and the fence under which it leads."""
+
+    process_id: UUID
+    fence: int
+
+    def hold(self) -> None:
+        """In the transaction of a claim, first.
+
+        Raises:
+            LeaseLost: another process leads now.
+        """
+        leadership.hold(self.process_id, self.fence)
+
+
+def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> ExecutionLog | None:
     """Claim attempt 1 of a slot; the execution if it is RUNNING for this process now.
 
     None where there is nothing to start: the slot is taken, the schedule no longer has it, or the
     job is still running, which leaves a row that says so. A claim of this process whose answer was
     lost is given again: the caller knows what it has started.
+
+    Raises:
+        LeaseLost: another process leads now.
     """
     with transaction.atomic():
+        owner.hold()
         _lock(job_id)
         config = JobConfig.objects.get_by_job_id(job_id)
         if config is None or not _has_slot(config, slot):
@@ -37,7 +60,7 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> Exec
             return None
         taken = ExecutionLog.objects.filter(job_id=job_id, scheduled_for=slot, attempt=1).first()
         if taken is not None:
-            mine = taken.status == Status.RUNNING and taken.process_id == process
+            mine = taken.status == Status.RUNNING and taken.process_id == owner.process_id
             return taken if mine else None
         now = timezone.now()
         execution = ExecutionLog(
@@ -45,7 +68,8 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> Exec
             scheduled_for=slot,
             status=Status.RUNNING,
             caused_by=cause,
-            process_id=process,
+            process_id=owner.process_id,
+            fence=owner.fence,
             job_kwargs=config.job_kwargs,
             started_at=now,
         )
@@ -64,27 +88,37 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, process: UUID) -> Exec
     return execution
 
 
-def claim_queued(execution_id: int, job_id: str, process: UUID) -> ExecutionLog | None:
-    """Take a queued execution to RUNNING; None while the job still runs, or if it is taken."""
+def claim_queued(execution_id: int, job_id: str, owner: Owner) -> ExecutionLog | None:
+    """Take a queued execution to RUNNING; None while the job still runs, or if it is taken.
+
+    Raises:
+        LeaseLost: another process leads now.
+    """
     with transaction.atomic():
+        owner.hold()
         _lock(job_id)
         execution = ExecutionLog.objects.filter(pk=execution_id).first()
         if execution is None:
             return None
-        if execution.status == Status.RUNNING and execution.process_id == process:
+        if execution.status == Status.RUNNING and execution.process_id == owner.process_id:
             return execution
         if execution.status != Status.QUEUED or _running(job_id) is not None:
             return None
         execution.status = Status.RUNNING
-        execution.process_id = process
+        execution.process_id = owner.process_id
+        execution.fence = owner.fence
         execution.started_at = timezone.now()
-        execution.save(update_fields=["status", "process", "started_at"])
+        execution.save(update_fields=["status", "process", "fence", "started_at"])
         _note_run(job_id, execution.started_at)
     return execution
 
 
-def record_missed(job_id: str, slots: Iterable[datetime], reason: str) -> None:
-    """Leave a MISSED row for each slot that has no row yet."""
+def record_missed(job_id: str, slots: Iterable[datetime], reason: str, owner: Owner) -> None:
+    """Leave a MISSED row for each slot that has no row yet.
+
+    Raises:
+        LeaseLost: another process leads now.
+    """
     now = timezone.now()
     rows = [
         ExecutionLog(
@@ -101,6 +135,7 @@ def record_missed(job_id: str, slots: Iterable[datetime], reason: str) -> None:
     if not rows:
         return
     with transaction.atomic():
+        owner.hold()
         _lock(job_id)
         ExecutionLog.objects.bulk_create(rows, ignore_conflicts=True)
         _advance(job_id, max(row.scheduled_for for row in rows))
@@ -127,7 +162,7 @@ def _lock(job_id: str) -> None:
     # server ends by itself if this process freezes in the middle of it.
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', '5s', true),"
+            "SELECT set_config('idle_in_transaction_session_timeout', '2s', true),"
             " pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
             [job_id],
         )

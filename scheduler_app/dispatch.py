@@ -15,6 +15,7 @@ from functools import partial
 
 from django.db import close_old_connections, connections
 
+from scheduler_app.errors import LeaseLost
 from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import AWAY, Outage
 from scheduler_app.runner import Runner, Work, merged
@@ -49,6 +50,11 @@ class ThreadDispatcher:
         with self._changed:
             self._waiting.setdefault(work.job_id, {})[work] = None
             self._changed.notify()
+
+    def drop_waiting(self) -> None:
+        """Forget what is not claimed: whoever leads now finds it in the database."""
+        with self._changed:
+            self._waiting.clear()
 
     @property
     def is_alive(self) -> bool:
@@ -111,6 +117,9 @@ class ThreadDispatcher:
                     claimed += self._runner.claim(works[0])
                     self._outage.over()
                     works.popleft()
+                except LeaseLost as lost:
+                    logger.warning("action=claim job_id=%s: %s", job_id, lost)
+                    works.clear()
                 except AWAY as error:
                     self._outage.note(error)
                     if not claimed:

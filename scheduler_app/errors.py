@@ -43,6 +43,10 @@ class InvalidSchedule(SchedulerError):
         super().__init__(" ".join(self.errors.values()))
 
 
+class LeaseLost(SchedulerError):
+    """This process is not the active scheduler any more: another one has taken over."""
+
+
 class RunLost(SchedulerError):
     """The execution is no longer RUNNING under this process: someone else has closed it."""
 

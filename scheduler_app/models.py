@@ -129,8 +129,27 @@ class SchedulerProcess(models.Model):
         return f"{self.host}:{self.pid}"
 
 
+class SchedulerLease(models.Model):
+    """One row: which `runscheduler` is active. `fence` grows with every change of hands."""
+
+    fence = models.BigIntegerField(default=0)
+    process = models.ForeignKey(SchedulerProcess, null=True, on_delete=models.SET_NULL)
+    # By the database's clock: from this moment on another process may take the lease.
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "scheduler_lease"
+
+    def __str__(self) -> str:
+        return f"fence {self.fence}"
+
+
 class ExecutionLog(models.Model):
-    """One execution, or one slot that did not run and why."""
+    """One execution, or one slot that did not run and why.
+
+    A RUNNING one belongs to `process` under `fence`: the lease's number when it was claimed, NULL
+    for a command's own run.
+    """
 
     job_id = models.CharField(_("job"), max_length=100)
     scheduled_for = models.DateTimeField(_("scheduled for"))
@@ -143,6 +162,7 @@ class ExecutionLog(models.Model):
     process = models.ForeignKey(
         SchedulerProcess, verbose_name=_("process"), null=True, on_delete=models.SET_NULL
     )
+    fence = models.BigIntegerField(null=True, editable=False)
     job_kwargs = models.JSONField(_("arguments"), default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True)

@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 
-from django.db import InterfaceError, OperationalError, ProgrammingError
+from django.db import InterfaceError, InternalError, OperationalError, ProgrammingError
 
 logger = logging.getLogger(__name__)
 
-# What a stopped server, a cut connection and tables that are not migrated yet look like.
-AWAY = (OperationalError, InterfaceError, ProgrammingError)
+# What a stopped server, a cut connection, a transaction that the server ended because this process
+# froze in it, and tables that are not migrated yet look like.
+AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 
 class Outage:

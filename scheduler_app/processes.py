@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import Error as DatabaseProblem
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -51,10 +51,13 @@ class ProcessRow:
             heartbeat_at=Now(),
         )
 
-    def beat(self, changes: Mapping[str, Any] | None = None) -> bool:
+    def beat(self) -> bool:
         """Say that this process lives; False if its row is gone."""
-        mine = SchedulerProcess.objects.filter(pk=self.id)
-        return mine.update(heartbeat_at=Now(), **(changes or {})) > 0
+        return self.tell({"heartbeat_at": Now()})
+
+    def tell(self, changes: Mapping[str, Any]) -> bool:
+        """Write what others should know of this process; False if its row is gone."""
+        return SchedulerProcess.objects.filter(pk=self.id).update(**changes) > 0
 
     def leave(self) -> None:
         SchedulerProcess.objects.filter(pk=self.id).update(stopped_at=Now(), next_runs=[])
@@ -143,12 +146,11 @@ def forget_old() -> None:
     SchedulerProcess.objects.filter(heartbeat_at__lt=Now() - KEEP_STOPPED).delete()
 
 
-def running_elsewhere(own: uuid.UUID) -> tuple[int, int]:
-    """How many runs other processes have, and of these how many by a process that is silent."""
+def silent_runs(own: uuid.UUID) -> int:
+    """How many runs belong to another process that is silent, and may be dead."""
     silent = Q(process=None) | Q(process__heartbeat_at__lt=Now() - SILENT_AFTER)
-    others = ExecutionLog.objects.filter(status=Status.RUNNING).exclude(process_id=own)
-    counted = others.aggregate(all=Count("id"), silent=Count("id", filter=silent))
-    return counted["all"], counted["silent"]
+    running = ExecutionLog.objects.filter(silent, status=Status.RUNNING)
+    return running.exclude(process_id=own).count()
 
 
 def close_own(own: uuid.UUID, reason: str) -> None:

@@ -21,8 +21,8 @@ STOPPED = "the scheduler was stopped"
 class Run:
     """One attempt at one slot.
 
-    `process_id` is the process that owns the execution; `stop` is set when that process is asked
-    to stop.
+    `process_id` is the process that owns the execution, under `fence`; `stop` is set when that
+    process is asked to stop.
     """
 
     execution_id: int
@@ -32,6 +32,7 @@ class Run:
     kwargs: Mapping[str, object]
     caused_by: str = ""
     process_id: UUID | None = None
+    fence: int | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def checkpoint(self) -> None:
@@ -44,7 +45,7 @@ class Run:
         if self.stop.is_set():
             raise RunCancelled(STOPPED)
         owner = ExecutionLog.objects.filter(pk=self.execution_id).values_list(
-            "status", "process_id"
+            "status", "process_id", "fence"
         )
         self._check(owner.first())
 
@@ -60,20 +61,20 @@ class Run:
         closed no further commit gets through.
 
         Raises:
-            RunLost: before the body runs, if the execution is not RUNNING under this process.
+            RunLost: before the body runs, if the execution is not RUNNING under this owner and fence.
         """
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT status, process_id FROM scheduler_execution_log"
+                    "SELECT status, process_id, fence FROM scheduler_execution_log"
                     " WHERE id = %s FOR SHARE",
                     [self.execution_id],
                 )
                 self._check(cursor.fetchone())
             yield
 
-    def _check(self, owner: tuple[str, UUID | None] | None) -> None:
-        if owner != (Status.RUNNING, self.process_id):
+    def _check(self, owner: tuple[str, UUID | None, int | None] | None) -> None:
+        if owner != (Status.RUNNING, self.process_id, self.fence):
             found = "gone" if owner is None else owner[0]
             raise RunLost(
                 f"Execution {self.execution_id} of {self.job_id} is {found}: this run lost it."

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import UUID
 
 from django.utils import timezone
 
 from scheduler_app import claims
 from scheduler_app.backlog import Backlog, plan
-from scheduler_app.errors import RunCancelled
+from scheduler_app.errors import LeaseLost, RunCancelled
+from scheduler_app.leadership import Leadership
 from scheduler_app.models import ExecutionLog
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
@@ -63,9 +63,9 @@ def merged(works: Iterable[Work]) -> list[Work]:
 class Runner:
     """Runs executions for one process. `stop` asks runs to end, `abandon` ends the closing writes."""
 
-    def __init__(self, jobs: JobRegistry, process_id: UUID) -> None:
+    def __init__(self, jobs: JobRegistry, leadership: Leadership) -> None:
         self._jobs = jobs
-        self._process_id = process_id
+        self._leadership = leadership
         self._lock = threading.Lock()
         # Never emptied: a claim read just before a run closed must not start it a second time.
         self._started: set[int] = set()
@@ -76,17 +76,25 @@ class Runner:
         """What to execute now, each execution given exactly once.
 
         Raises:
+            LeaseLost: another process leads; the work is its own.
             django.db.Error: the database is away; the same work may be claimed again.
         """
+        owner = self._owner()
         if isinstance(work, Queued):
-            return self._ours(claims.claim_queued(work.execution_id, work.job_id, self._process_id))
+            return self._ours(claims.claim_queued(work.execution_id, work.job_id, owner))
         decided = plan(work.backlog, timezone.now(), work.grace)
         reason = f"{decided.summary}: {work.reason}" if decided.summary else work.reason
-        claims.record_missed(work.job_id, decided.missed, reason)
+        claims.record_missed(work.job_id, decided.missed, reason, owner)
         claimed: list[ExecutionLog] = []
         for slot, cause in decided.run:
-            claimed += self._ours(claims.claim_slot(work.job_id, slot, cause, self._process_id))
+            claimed += self._ours(claims.claim_slot(work.job_id, slot, cause, owner))
         return claimed
+
+    def _owner(self) -> claims.Owner:
+        fence = self._leadership.fence
+        if fence is None:
+            raise LeaseLost("This process stands by.")
+        return claims.Owner(self._leadership.process_id, fence)
 
     def _ours(self, execution: ExecutionLog | None) -> list[ExecutionLog]:
         with self._lock:
@@ -104,13 +112,14 @@ class Runner:
             attempt=execution.attempt,
             kwargs={},
             caused_by=execution.caused_by,
-            process_id=self._process_id,
+            process_id=execution.process_id,
+            fence=execution.fence,
             stop=self.stop,
         )
         tracker = ExecutionTracker(
             execution.job_id,
             execution.pk,
-            process_id=self._process_id,
+            process_id=execution.process_id,
             try_again=self._wait_to_close,
         )
         try:

@@ -103,7 +103,7 @@ def _clock() -> Finding:
 
 def _scheduler() -> Finding:
     status = scheduler_status()
-    if status.active is None:
+    if not status.is_alive:
         age = status.heartbeat_age_seconds
         last = (
             "no heartbeat was ever seen"
@@ -113,9 +113,11 @@ def _scheduler() -> Finding:
         return Finding(
             "scheduler", False, f"none is running ({last}): start `manage.py runscheduler`"
         )
+    if status.active is None:
+        return Finding("scheduler", False, f"{status.standbys[0]} is taking over: ask again")
     if status.revision_applied != status.revision_wanted:
         return Finding("scheduler", False, "running, but it has not applied the latest schedules")
-    return Finding("scheduler", True, f"running as {status.active.host}:{status.active.pid}")
+    return Finding("scheduler", True, f"running as {status.active}")
 
 
 def _source() -> Finding:

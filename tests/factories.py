@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import factory
 from django.utils import timezone
@@ -12,6 +12,7 @@ from scheduler_app.models import (
     ExecutionLog,
     JobConfig,
     Role,
+    SchedulerLease,
     SchedulerProcess,
     Status,
     Trigger,
@@ -47,6 +48,19 @@ class SchedulerProcessFactory(factory.django.DjangoModelFactory[SchedulerProcess
     role = Role.SCHEDULER
     started_at = factory.LazyFunction(timezone.now)
     heartbeat_at = factory.LazyFunction(timezone.now)
+
+
+class LeaseFactory(factory.django.DjangoModelFactory[SchedulerLease]):
+    """The lease, held by a process that beats now."""
+
+    class Meta:
+        model = SchedulerLease
+        django_get_or_create = ["id"]
+
+    id = 1
+    fence = 1
+    process = factory.SubFactory(SchedulerProcessFactory)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=5))
 
 
 class ExecutionLogFactory(factory.django.DjangoModelFactory[ExecutionLog]):

@@ -42,13 +42,14 @@ def tell(
     until = clock() + WAIT_SECONDS
     while True:
         status = health.scheduler_status()
-        if status.active is None:
+        if not status.is_alive:
             messages.warning(
                 request, _("Saved; no scheduler is running, it will load this when it starts.")
             )
             return
-        name = f"{status.active.host}:{status.active.pid}"
-        if (status.revision_applied or 0) >= status.revision_wanted:
+        # In the seconds of a take-over there is none: the next one is waited for.
+        name = str(status.active or status.standbys[0])
+        if status.active and (status.revision_applied or 0) >= status.revision_wanted:
             messages.success(request, _("Applied by the running scheduler (%s).") % name)
             return
         if clock() >= until:

@@ -133,7 +133,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     )
 
 
-class ActiveProcessSerializer(serializers.Serializer[Any]):
+class ProcessSerializer(serializers.Serializer[Any]):
     host = serializers.CharField(read_only=True)
     pid = serializers.IntegerField(read_only=True)
 
@@ -144,9 +144,12 @@ class NextRunSerializer(serializers.Serializer[Any]):
 
 
 class StatusSerializer(serializers.Serializer[Any]):
-    """The scheduler as its heartbeat tells it; `active` is null when none is running."""
+    """The scheduler as its lease and heartbeats tell it; `active` is null when none leads."""
 
-    active = ActiveProcessSerializer(read_only=True, allow_null=True)
+    active = ProcessSerializer(read_only=True, allow_null=True)
+    standbys = ProcessSerializer(
+        many=True, read_only=True, help_text="processes that beat and would take over"
+    )
     heartbeat_age_seconds = serializers.FloatField(read_only=True, allow_null=True)
     revision_wanted = serializers.IntegerField(read_only=True)
     revision_applied = serializers.IntegerField(read_only=True, allow_null=True)

@@ -41,7 +41,7 @@ class HealthView(ApiView):
             logger.error("action=healthz database down: %s", " ".join(str(error).split()))
         else:
             age = status.heartbeat_age_seconds
-            state |= {"database": "ok", "scheduler": "ok" if status.active else "down"}
+            state |= {"database": "ok", "scheduler": "ok" if status.is_alive else "down"}
         well = set(state.values()) == {"ok"}
         body = {"status": "ok" if well else "failing", **state, "heartbeat_age_seconds": age}
         return Response(body, status=200 if well else 503, headers={"Cache-Control": "no-store"})
@@ -51,7 +51,7 @@ class HealthView(ApiView):
 class StatusViewSet(ApiViewSet):
     @extend_schema(operation_id="status", responses=doc.answers(StatusSerializer, *doc.READ_ERRORS))
     def list(self, request: Request) -> Response:
-        """The active scheduler process, its heartbeat, and what it has loaded.
+        """The active scheduler process, its heartbeat, what it has loaded, and who stands by.
 
         A change has reached it when `revision_applied` is `revision_wanted`.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 
-from scheduler_app.health import scheduler_status
+from scheduler_app.health import ProcessName, scheduler_status
 from scheduler_app.models import ExecutionLog, JobConfig, SchedulerProcess, Status
 from tests.acceptance.runscheduler import SchedulerUnderTest, database_url
 from tests.factories import ExecutionLogFactory, JobConfigFactory
@@ -87,20 +88,44 @@ def test_a_run_cut_off_by_a_kill_is_closed_by_the_next_process(url: str, tmp_pat
         assert f":{first.pid} stopped responding at " in reason
 
 
-def test_two_processes_on_one_database_start_each_slot_once(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_another_process_takes_over_within_five_seconds(
+    url: str, tmp_path: Path, number: signal.Signals
+) -> None:
     JobConfigFactory(interval=True, job_id="quick", interval_seconds=1)
-    with (
-        SchedulerUnderTest(url, tmp_path / "one") as one,
-        SchedulerUnderTest(url, tmp_path / "two") as two,
-    ):
+    with SchedulerUnderTest(url, tmp_path / "one") as one:
         assert one.says("action=ready")
-        assert two.says("action=ready")
-        so_far = len(statuses("quick"))
-        assert eventually(lambda: len(statuses("quick")) >= so_far + 3)
-    started = (one.log + two.log).count("action=start job_id=quick")
-    assert started == len(statuses("quick"))
-    slots = ExecutionLog.objects.filter(job_id="quick").values_list("scheduled_for", flat=True)
+        with SchedulerUnderTest(url, tmp_path / "two") as two:
+            assert two.says("action=stand_by")
+            assert scheduler_status().standbys == [ProcessName(socket.gethostname(), two.pid)]
+            one.send(number)
+            began = time.monotonic()
+            assert two.says("action=start job_id=quick", seconds=10)
+            assert time.monotonic() - began < 5
+            assert scheduler_status().active == ProcessName(socket.gethostname(), two.pid)
+            if number == signal.SIGSTOP:
+                started = one.log.count("action=start")
+                one.send(signal.SIGCONT)
+                assert one.says("action=lease_lost")
+                assert one.says("action=stand_by")
+                assert one.log.count("action=start") == started
+    slots = list(
+        ExecutionLog.objects.filter(job_id="quick", attempt=1).values_list("scheduled_for")
+    )
     assert len(set(slots)) == len(slots)
+
+
+def test_a_stop_hands_over_at_once(url: str, tmp_path: Path) -> None:
+    JobConfigFactory(interval=True, job_id="quick", interval_seconds=1)
+    with SchedulerUnderTest(url, tmp_path / "one") as one:
+        assert one.says("action=ready")
+        with SchedulerUnderTest(url, tmp_path / "two") as two:
+            assert two.says("action=stand_by")
+            one.send(signal.SIGTERM)
+            began = time.monotonic()
+            assert two.says("action=ready")
+            assert time.monotonic() - began < 1
+            assert one.exit_code() == 0
 
 
 def test_what_was_scheduled_and_stopped_stays_so_after_a_restart(url: str, tmp_path: Path) -> None:

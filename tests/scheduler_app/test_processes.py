@@ -9,9 +9,8 @@ import pytest
 from django.utils import timezone
 
 from scheduler_app import processes
-from scheduler_app.health import scheduler_status
 from scheduler_app.models import ExecutionLog, Role, SchedulerProcess, Status
-from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
+from tests.factories import ExecutionLogFactory, SchedulerProcessFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -60,10 +59,10 @@ def test_a_run_without_any_process_is_closed() -> None:
     assert len(close_abandoned(OWN)) == 1
 
 
-def test_it_tells_silent_processes_from_living_ones() -> None:
+def test_it_counts_the_runs_of_silent_processes() -> None:
     running(seconds_silent=0)
     running(seconds_silent=5, attempt=2)
-    assert processes.running_elsewhere(OWN) == (2, 1)
+    assert processes.silent_runs(OWN) == 1
 
 
 def test_it_closes_its_own_runs_when_it_stops() -> None:
@@ -88,49 +87,9 @@ def test_a_process_registers_beats_and_leaves() -> None:
     row = processes.ProcessRow()
     assert row.beat() is False
     row.register()
-    assert row.beat({"revision_applied": 5}) is True
+    assert row.beat() is True
+    assert row.tell({"revision_applied": 5}) is True
     row.leave()
     stored = SchedulerProcess.objects.get(pk=row.id)
     assert (stored.revision_applied, stored.role) == (5, Role.SCHEDULER)
     assert stored.stopped_at is not None
-
-
-def test_status_names_the_process_that_beats() -> None:
-    SchedulerProcess.objects.all().delete()
-    runs = [{"job_id": "one", "at": "2026-03-02T10:00:00+00:00"}]
-    SchedulerProcessFactory(
-        host="attic",
-        pid=77,
-        heartbeat_at=timezone.now() - timedelta(seconds=3),
-        revision_applied=4,
-        next_runs=runs,
-    )
-    JobConfigFactory()
-    status = scheduler_status()
-    assert status.active is not None
-    assert (status.active.host, status.active.pid, status.is_alive) == ("attic", 77, True)
-    assert status.heartbeat_age_seconds == pytest.approx(3, abs=1)
-    assert (status.revision_applied, status.next_runs) == (4, runs)
-    assert status.revision_wanted > 0
-
-
-def test_status_says_when_nobody_beats() -> None:
-    SchedulerProcess.objects.all().delete()
-    SchedulerProcessFactory(heartbeat_at=timezone.now() - timedelta(seconds=30))
-    status = scheduler_status()
-    assert (status.active, status.is_alive) == (None, False)
-    assert status.heartbeat_age_seconds == pytest.approx(30, abs=1)
-
-
-def test_status_takes_an_injected_now() -> None:
-    SchedulerProcess.objects.all().delete()
-    process = SchedulerProcessFactory()
-    status = scheduler_status(now=process.heartbeat_at + timedelta(seconds=10))
-    assert (status.is_alive, status.heartbeat_age_seconds) == (False, 10.0)
-
-
-def test_status_does_not_count_stopped_processes_nor_commands() -> None:
-    SchedulerProcess.objects.all().delete()
-    SchedulerProcessFactory(stopped_at=timezone.now())
-    SchedulerProcessFactory(role=Role.COMMAND)
-    assert scheduler_status().active is None

@@ -8,8 +8,9 @@ import pytest
 from django.utils import timezone
 
 from scheduler_app.backlog import GRACE, Backlog
-from scheduler_app.errors import RunCancelled
-from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerProcess, Status
+from scheduler_app.errors import LeaseLost, RunCancelled
+from scheduler_app.leadership import Leadership
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
 from scheduler_app.runner import DueSlots, Queued, Runner, merged
@@ -19,9 +20,12 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def process() -> SchedulerProcess:
-    made: SchedulerProcess = SchedulerProcessFactory()
-    return made
+def leads() -> Leadership:
+    """The lease in the hands of this process."""
+    process = SchedulerProcessFactory()
+    leadership = Leadership(process.pk)
+    leadership.keep()
+    return leadership
 
 
 def due(*slots: datetime, grace: timedelta = GRACE) -> DueSlots:
@@ -33,11 +37,9 @@ def minutes_ago(*minutes: int) -> list[datetime]:
     return [now - timedelta(minutes=minute) for minute in minutes]
 
 
-def run(
-    jobs: JobRegistry, process: SchedulerProcess, job_id: str, **kwargs: object
-) -> ExecutionLog:
+def run(jobs: JobRegistry, leads: Leadership, job_id: str, **kwargs: object) -> ExecutionLog:
     queued = ExecutionLogFactory(queued=True, job_id=job_id, job_kwargs=kwargs)
-    runner = Runner(jobs, process.pk)
+    runner = Runner(jobs, leads)
     for execution in runner.claim(Queued(job_id, queued.pk)):
         runner.execute(execution)
     queued.refresh_from_db()
@@ -45,55 +47,51 @@ def run(
     return found
 
 
-def test_it_runs_the_job_and_keeps_its_result(jobs: JobRegistry, process: SchedulerProcess) -> None:
-    execution = run(jobs, process, "copy_files", count=3)
+def test_it_runs_the_job_and_keeps_its_result(jobs: JobRegistry, leads: Leadership) -> None:
+    execution = run(jobs, leads, "copy_files", count=3)
     assert (execution.status, execution.result) == (Status.SUCCESS, {"count": 3})
-    assert execution.process_id == process.pk
+    assert (execution.process_id, execution.fence) == (leads.process_id, leads.fence)
 
 
-def test_it_notes_the_schedules_last_run(jobs: JobRegistry, process: SchedulerProcess) -> None:
+def test_it_notes_the_schedules_last_run(jobs: JobRegistry, leads: Leadership) -> None:
     JobConfigFactory(job_id="copy_files")
-    execution = run(jobs, process, "copy_files")
+    execution = run(jobs, leads, "copy_files")
     config = JobConfig.objects.get(job_id="copy_files")
     assert config.last_run_at == execution.started_at
     assert config.last_slot is None
 
 
-def test_a_failing_job_leaves_its_error(jobs: JobRegistry, process: SchedulerProcess) -> None:
-    execution = run(jobs, process, "fails")
+def test_a_failing_job_leaves_its_error(jobs: JobRegistry, leads: Leadership) -> None:
+    execution = run(jobs, leads, "fails")
     assert (execution.status, execution.error_message) == (Status.FAILED, "the disk is full")
 
 
 def test_arguments_that_no_longer_fit_fail_with_a_sentence(
-    jobs: JobRegistry, process: SchedulerProcess
+    jobs: JobRegistry, leads: Leadership
 ) -> None:
-    execution = run(jobs, process, "copy_files", stop=1)
+    execution = run(jobs, leads, "copy_files", stop=1)
     assert execution.status == Status.FAILED
     assert execution.error_message.startswith("copy_files takes no argument 'stop'.")
 
 
 def test_a_job_that_is_no_longer_known_fails_with_a_sentence(
-    jobs: JobRegistry, process: SchedulerProcess
+    jobs: JobRegistry, leads: Leadership
 ) -> None:
-    execution = run(jobs, process, "nope")
+    execution = run(jobs, leads, "nope")
     assert execution.status == Status.FAILED
     assert execution.error_message.startswith("There is no job 'nope'.")
 
 
-def test_a_job_that_exits_the_process_only_fails(
-    jobs: JobRegistry, process: SchedulerProcess
-) -> None:
+def test_a_job_that_exits_the_process_only_fails(jobs: JobRegistry, leads: Leadership) -> None:
     @jobs.register("exits", name="Exits")
     def exits(run: Run) -> None:
         raise SystemExit(3)
 
-    assert run(jobs, process, "exits").status == Status.FAILED
+    assert run(jobs, leads, "exits").status == Status.FAILED
 
 
-def test_a_run_that_is_asked_to_stop_is_cancelled(
-    jobs: JobRegistry, process: SchedulerProcess
-) -> None:
-    runner = Runner(jobs, process.pk)
+def test_a_run_that_is_asked_to_stop_is_cancelled(jobs: JobRegistry, leads: Leadership) -> None:
+    runner = Runner(jobs, leads)
 
     @jobs.register("asks", name="Asks")
     def asks(run: Run) -> None:
@@ -109,22 +107,20 @@ def test_a_run_that_is_asked_to_stop_is_cancelled(
 
 
 def test_late_slots_leave_rows_and_the_latest_is_claimed_as_catch_up(
-    jobs: JobRegistry, process: SchedulerProcess
+    jobs: JobRegistry, leads: Leadership
 ) -> None:
     JobConfigFactory(job_id="copy_files", cron_expression="* * * * *")
     slots = minutes_ago(30, 20, 10)
-    claimed = Runner(jobs, process.pk).claim(due(*slots))
+    claimed = Runner(jobs, leads).claim(due(*slots))
     assert [(row.scheduled_for, row.caused_by) for row in claimed] == [(slots[-1], Cause.CATCH_UP)]
     missed = ExecutionLog.objects.filter(status=Status.MISSED, job_id="copy_files")
     assert {row.scheduled_for for row in missed} == set(slots[:-1])
     assert {row.error_message for row in missed} == {"no scheduler was running"}
 
 
-def test_a_long_gap_leaves_one_row_that_says_how_many(
-    jobs: JobRegistry, process: SchedulerProcess
-) -> None:
+def test_a_long_gap_leaves_one_row_that_says_how_many(jobs: JobRegistry, leads: Leadership) -> None:
     JobConfigFactory(job_id="copy_files", cron_expression="* * * * *")
-    claimed = Runner(jobs, process.pk).claim(due(*minutes_ago(*range(300, 9, -1))))
+    claimed = Runner(jobs, leads).claim(due(*minutes_ago(*range(300, 9, -1))))
     assert len(claimed) == 1
     missed = ExecutionLog.objects.get(status=Status.MISSED, job_id="copy_files")
     assert missed.error_message.startswith("290 slots from ")
@@ -132,12 +128,19 @@ def test_a_long_gap_leaves_one_row_that_says_how_many(
 
 
 def test_a_claim_is_given_once_however_often_it_is_asked_for(
-    jobs: JobRegistry, process: SchedulerProcess
+    jobs: JobRegistry, leads: Leadership
 ) -> None:
     JobConfigFactory(job_id="copy_files", cron_expression="* * * * *")
-    runner = Runner(jobs, process.pk)
+    runner = Runner(jobs, leads)
     work = due(*minutes_ago(0))
     assert [len(runner.claim(work)), len(runner.claim(work))] == [1, 0]
+
+
+def test_a_standby_claims_nothing(jobs: JobRegistry) -> None:
+    JobConfigFactory(job_id="copy_files", cron_expression="* * * * *")
+    standby = Leadership(SchedulerProcessFactory().pk)
+    with pytest.raises(LeaseLost):
+        Runner(jobs, standby).claim(due(*minutes_ago(0)))
 
 
 def test_slots_that_waited_are_decided_together() -> None:
@@ -150,14 +153,16 @@ def test_slots_of_different_patience_are_decided_apart() -> None:
     assert merged([one, Queued("copy_files", 1), two]) == [one, Queued("copy_files", 1), two]
 
 
-def test_the_closing_write_waits_until_it_is_abandoned(jobs: JobRegistry) -> None:
-    runner = Runner(jobs, SchedulerProcessFactory().pk)
+def test_the_closing_write_waits_until_it_is_abandoned(
+    jobs: JobRegistry, leads: Leadership
+) -> None:
+    runner = Runner(jobs, leads)
     runner.abandon.set()
     assert runner._wait_to_close() is False
 
 
 def test_a_revived_run_cannot_close_what_others_closed(
-    jobs: JobRegistry, process: SchedulerProcess
+    jobs: JobRegistry, leads: Leadership
 ) -> None:
     @jobs.register("frozen", name="Frozen")
     def frozen(run: Run) -> None:
@@ -165,19 +170,19 @@ def test_a_revived_run_cannot_close_what_others_closed(
             status=Status.FAILED, error_message="its process stopped responding"
         )
 
-    execution = run(jobs, process, "frozen")
+    execution = run(jobs, leads, "frozen")
     assert execution.error_message == "its process stopped responding"
 
 
 def test_a_run_that_is_cancelled_is_no_error_in_the_log(
-    jobs: JobRegistry, process: SchedulerProcess, caplog: pytest.LogCaptureFixture
+    jobs: JobRegistry, leads: Leadership, caplog: pytest.LogCaptureFixture
 ) -> None:
     @jobs.register("parks", name="Parks")
     def parks(run: Run) -> None:
         raise RunCancelled("the quota is spent", {"rows": 5})
 
     with caplog.at_level("INFO"):
-        execution = run(jobs, process, "parks")
+        execution = run(jobs, leads, "parks")
     assert (execution.status, execution.result) == (Status.CANCELLED, {"rows": 5})
     last = caplog.records[-1]
     assert last.levelname == "INFO"

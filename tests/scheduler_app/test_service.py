@@ -10,22 +10,21 @@ from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduler_app import configs
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
-from scheduler_app.models import (
-    Cause,
-    ExecutionLog,
-    JobConfig,
-    Status,
-)
+from scheduler_app.leadership import Leadership
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerLease, Status
+from scheduler_app.processes import ProcessRow
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
 from scheduler_app.runner import Queued, Work
 from scheduler_app.service import SchedulerService
+from scheduler_app.term import Term
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 from tests.waiting import eventually
 
@@ -119,31 +118,30 @@ class TestLoadPersistedJobs:
 
 @pytest.mark.django_db
 class TestHandOverQueued:
-    def handed_over(self, jobs: JobRegistry) -> list[Work]:
-        service = SchedulerService(jobs)
-        with patch.object(service._dispatcher, "put") as put:
-            service._hand_over_queued()
-        return [call.args[0] for call in put.call_args_list]
+    def handed_over(self) -> list[Work]:
+        works: list[Work] = []
+        Term(ProcessRow(), works.append)._hand_over_queued()
+        return works
 
-    def test_a_thousand_runs_of_one_job_do_not_starve_another(self, jobs: JobRegistry) -> None:
+    def test_a_thousand_runs_of_one_job_do_not_starve_another(self) -> None:
         many = ExecutionLog.objects.bulk_create(
             ExecutionLogFactory.build(queued=True, job_id="copy_files", attempt=attempt)
             for attempt in range(1, 1002)
         )
         other = ExecutionLogFactory(queued=True, job_id="fails")
-        assert self.handed_over(jobs) == [
+        assert self.handed_over() == [
             Queued("copy_files", many[0].pk),
             Queued("fails", other.pk),
         ]
 
-    def test_a_follow_up_waits_for_its_moment(self, jobs: JobRegistry) -> None:
+    def test_a_follow_up_waits_for_its_moment(self) -> None:
         moment = timezone.now() + timedelta(hours=1)
         parked = ExecutionLogFactory(job_id="copy_files")
         follow_up = ExecutionLog.objects.queue_follow_up(parked.pk, moment)
         with patch.object(timezone, "now", return_value=moment - timedelta(seconds=1)):
-            assert self.handed_over(jobs) == []
+            assert self.handed_over() == []
         with patch.object(timezone, "now", return_value=moment + timedelta(seconds=1)):
-            assert self.handed_over(jobs) == [Queued("copy_files", follow_up.pk)]
+            assert self.handed_over() == [Queued("copy_files", follow_up.pk)]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -266,6 +264,41 @@ class TestService:
         assert len(set(started)) == len(started)
         assert ExecutionLog.objects.filter(job_id="counts", attempt=1).count() == len(started)
 
+    def test_a_standby_loads_nothing_until_the_leader_stops(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        with serving(jobs) as leader:
+            assert eventually(lambda: leader.leadership.fence)
+            with serving(jobs) as standby:
+                assert eventually(lambda: scheduler_status().standbys)
+                assert (standby.leadership.fence, standby.scheduler.running) == (None, False)
+                leader.stop(5)
+                assert eventually(lambda: standby.leadership.fence == 2, seconds=1)
+                before = len(statuses("copy_files"))
+                assert eventually(lambda: statuses("copy_files")[before:].count("SUCCESS") >= 1)
+                assert not leader.scheduler.running
+
+    def test_a_leader_that_lost_the_lease_stands_by_and_its_runs_go_on(
+        self, jobs: JobRegistry
+    ) -> None:
+        release = threading.Event()
+
+        @jobs.register("slow", name="Slow")
+        def slow(run: Run) -> None:
+            release.wait(10)
+            run.checkpoint()
+
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        with serving(jobs) as service:
+            configs.queue_run("slow", Cause.API, jobs=jobs)
+            assert eventually(lambda: statuses("slow") == ["RUNNING"])
+            other = Leadership(SchedulerProcessFactory().pk)
+            SchedulerLease.objects.update(expires_at=Now() - timedelta(seconds=1))
+            other.keep()
+            assert eventually(lambda: not service.scheduler.running)
+            release.set()
+            assert eventually(lambda: statuses("slow") == ["SUCCESS"])
+            assert service.leadership.fence is None
+
     def test_a_first_start_is_queued_once(self, jobs: JobRegistry) -> None:
         jobs.register("first", name="First", first_start=lambda: True)(lambda run: None)
         with serving(jobs):
@@ -319,5 +352,6 @@ class TestService:
     def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:
             assert service.what_died() == ""
+            assert eventually(lambda: service.scheduler.running)
             with patch.object(service.scheduler._thread, "is_alive", return_value=False):
                 assert service.what_died() == "APScheduler's loop"

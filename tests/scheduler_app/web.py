@@ -14,7 +14,7 @@ from django.test import Client
 from scheduler_app.models import ScheduleRevision, SchedulerProcess
 from scheduler_app.registry import registry
 from scheduler_app.run import Run
-from tests.factories import SchedulerProcessFactory
+from tests.factories import LeaseFactory, SchedulerProcessFactory
 
 JOB = "example_job"
 CHANGE = "change_jobconfig"
@@ -57,14 +57,16 @@ def post(client: Client, path: str, body: object = None, **headers: Any) -> Any:
 
 
 def scheduler_runs(*, applied: int | None = None) -> SchedulerProcess:
-    """A scheduler process that beats now and has applied a revision, by default the current."""
+    """An active scheduler that beats now and has applied a revision, by default the current."""
     current = ScheduleRevision.objects.values_list("value", flat=True).first() or 0
-    return SchedulerProcessFactory.create(
+    process: SchedulerProcess = SchedulerProcessFactory.create(
         host="testhost",
         pid=4711,
         revision_applied=current if applied is None else applied,
         next_runs=[{"job_id": JOB, "at": "2026-03-02T18:00:00+08:00"}],
     )
+    LeaseFactory.create(process=process)
+    return process
 
 
 @contextmanager

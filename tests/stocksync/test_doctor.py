@@ -17,10 +17,11 @@ from pytest_django import Settings
 from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.models import SourceIdentity, TushareAccount
 from datasync_app.tushare.limits import account_of
-from scheduler_app.models import Role, ScheduleRevision, SchedulerProcess
+from scheduler_app.models import ScheduleRevision
 from stocksync import environment
 from stocksync.checkup import checkup
 from tests.datasync_app.factories import EndpointAccessFactory, LedgerFactory
+from tests.factories import LeaseFactory, SchedulerProcessFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -33,14 +34,10 @@ def findings() -> dict[str, tuple[bool, str]]:
 def all_well(settings: Settings) -> None:
     settings.TUSHARE_TOKEN = "t" * 56
     settings.TUSHARE_BASE_URL = "https://tushare.invalid/dataapi"
-    SchedulerProcess.objects.create(
-        host="here",
-        pid=7,
-        role=Role.SCHEDULER,
-        started_at=timezone.now(),
-        heartbeat_at=timezone.now(),
-        revision_applied=ScheduleRevision.objects.get().value,
+    process = SchedulerProcessFactory.create(
+        host="here", pid=7, revision_applied=ScheduleRevision.objects.get().value
     )
+    LeaseFactory.create(process=process)
 
 
 def test_it_says_ok_on_every_line_when_all_is_well(all_well: None) -> None:

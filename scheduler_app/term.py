@@ -1,0 +1,167 @@
+"""One term of leadership: what the active scheduler has loaded, and what it does every second.
+
+The config table is the truth; APScheduler is told. `tick`, called every second and at once when
+the database notifies,
+
+1. loads what changed: the revision counter says whether there is anything, a full look every
+   minute covers the rest;
+2. hands queued executions to the dispatcher;
+3. closes the runs of processes that stopped beating;
+4. mirrors what is loaded into `DjangoJob`, and tells the process row what is applied.
+
+A term ends when the lease is lost or given away; the next one starts with nothing loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from django.utils import timezone
+
+from scheduler_app import processes
+from scheduler_app.backlog import GRACE, Backlog
+from scheduler_app.executor import HandOverExecutor
+from scheduler_app.first_start import queue_first_runs
+from scheduler_app.jobstore import MirrorJobStore
+from scheduler_app.loader import Loader
+from scheduler_app.models import ExecutionLog, JobConfig, ScheduleRevision, Status
+from scheduler_app.registry import JobRegistry
+from scheduler_app.runner import DueSlots, Queued, Work
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 60.0
+# After an outage of its own a process judges others only when they had time to beat again.
+JUDGE_AFTER_SECONDS = 5.0
+LATE = f"it could not be started within {GRACE.seconds} s"
+
+
+class Term:
+    def __init__(
+        self,
+        process: processes.ProcessRow,
+        put: Callable[[Work], None],
+        fence: int | None = None,
+    ) -> None:
+        self.fence = fence
+        self._process = process
+        self._put = put
+        self._store = MirrorJobStore()
+        self.scheduler = BackgroundScheduler(
+            timezone=UTC,
+            jobstores={"default": self._store},
+            executors={"default": HandOverExecutor(self._hand_over)},
+            # All three decisions are ours, in the database: no slot is dropped or merged here.
+            job_defaults={"misfire_grace_time": None, "coalesce": False, "max_instances": 1},
+        )
+        self._loader = Loader(self.scheduler)
+        self._settled = False
+        self._held: list[DueSlots] = []
+        self._revision: int | None = None
+        self._resync_at = 0.0
+        self._judge_from = 0.0
+        self._mirrored: dict[str, datetime] | None = None
+        self._told: dict[str, object] = {}
+
+    @property
+    def loaded(self) -> list[str]:
+        return self._loader.loaded
+
+    def begin(self) -> None:
+        """Let slots fire. A standby's term never begins."""
+        self.scheduler.start()
+
+    def end(self) -> None:
+        if self.scheduler.running:
+            self.scheduler.shutdown(wait=False)
+
+    def forgive(self) -> None:
+        """The database was away: the others get time to beat again before they are judged."""
+        self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS
+
+    def tick(self, jobs: JobRegistry) -> None:
+        revision = _revision()
+        if revision != self._revision or time.monotonic() >= self._resync_at:
+            self.load(jobs, timezone.now(), revision)
+            processes.forget_old()
+        if not self._settled:
+            self._settle(jobs)
+        self._hand_over_queued()
+        if time.monotonic() >= self._judge_from:
+            processes.close_abandoned(self._process.id)
+        self._mirror()
+        self._tell()
+
+    def load(self, jobs: JobRegistry, now: datetime, revision: int | None = None) -> None:
+        """Make what is loaded equal to the enabled rows."""
+        # The revision is read before the rows: what changes in between is seen the next time.
+        revision = _revision() if revision is None else revision
+        configs = list(JobConfig.objects.get_all_enabled())
+        first = self._revision is None
+        grace = timedelta(0) if first else GRACE
+        reason = "no scheduler was running" if first else "its schedule was loaded too late"
+        due = self._loader.apply(configs, jobs, now, grace=grace, reason=reason)
+        if first:
+            logger.info("action=ready process=%s jobs=%s", self._process, len(self.loaded))
+        if revision != self._revision:
+            logger.info("action=apply revision=%s jobs=%s", revision, len(self.loaded))
+        self._revision = revision
+        self._resync_at = time.monotonic() + RESYNC_SECONDS
+        if self._settled:
+            for slots in due:
+                self._put(slots)
+        else:
+            self._held += due
+
+    def _hand_over(self, job_id: str, slots: list[datetime]) -> None:
+        backlog = Backlog.of([slot.astimezone(UTC) for slot in slots])
+        self._put(DueSlots(job_id, backlog, GRACE, LATE))
+
+    def _settle(self, jobs: JobRegistry) -> None:
+        """Catch up on what was missed and queue first runs, once no dead process is in the way.
+
+        A run that a kill cut off is still RUNNING until its process counts as dead; a catch-up
+        started before that would be skipped as overlapping it.
+        """
+        if processes.silent_runs(self._process.id):
+            return
+        for slots in self._held:
+            self._put(slots)
+        self._held.clear()
+        queue_first_runs(jobs)
+        self._settled = True
+
+    def _hand_over_queued(self) -> None:
+        running = ExecutionLog.objects.filter(status=Status.RUNNING).values("job_id")
+        queued = ExecutionLog.objects.filter(
+            status=Status.QUEUED, scheduled_for__lte=timezone.now()
+        ).exclude(job_id__in=running)
+        # The oldest of each job: however many one job has, the others get their turn.
+        oldest = queued.order_by("job_id", "id").distinct("job_id")
+        for job_id, pk in oldest.values_list("job_id", "id"):
+            self._put(Queued(job_id, pk))
+
+    def _mirror(self) -> None:
+        next_runs = self._loader.next_runs()
+        if next_runs != self._mirrored:
+            self._store.write(next_runs)
+            self._mirrored = next_runs
+
+    def _tell(self) -> None:
+        next_runs = [
+            {"job_id": job_id, "at": at.isoformat()}
+            for job_id, at in sorted((self._mirrored or {}).items(), key=lambda item: item[1])
+        ]
+        state: dict[str, object] = {"revision_applied": self._revision, "next_runs": next_runs}
+        # What did not change is not written again every second.
+        changed = {name: value for name, value in state.items() if self._told.get(name) != value}
+        if changed:
+            self._told = state if self._process.tell(changed) else {}
+
+
+def _revision() -> int:
+    return ScheduleRevision.objects.values_list("value", flat=True).first() or 0
