@@ -22,7 +22,7 @@ from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.engine.identity import refuse_foreign, stored_identity
 from datasync_app.errors import DatasyncError
 from datasync_app.models import GOOD_STATES, EndpointAccess, SyncLedger, TushareAccount
-from datasync_app.tushare.client import EXPIRY_NEAR
+from datasync_app.tushare.account_watch import EXPIRY_NEAR
 from datasync_app.tushare.from_settings import (
     current_limit,
     rules_from_settings,

@@ -17,6 +17,9 @@ from datasync_app.tushare.outcomes import DenialKind, RateUnit
 DEFAULT_MAX_CALLS = 195
 # Calls a minute by points: the tier's stated limit less a little, as other scripts may call too.
 CALLS_BY_POINTS = ((10_000, 980), (5_000, 490), (2_000, 195), (0, 45))
+# While the first question for the points is open, the account counts as one of the lowest tier.
+UNKNOWN_POINTS = 120
+POINTS_AWAITED = dt.timedelta(seconds=60)
 LEARNED_SHARE = 0.95
 RAISE = 1.05
 LEAST_LEARNED_SHARE = 0.25
@@ -57,10 +60,14 @@ class Spent:
 
 @dataclass(frozen=True)
 class Access:
-    """As it was known at `now`, by the clock that wrote it."""
+    """As it was known at `now`, by the clock that wrote it.
+
+    `points_asked_at` is set while nobody has ever been told the points.
+    """
 
     now: dt.datetime
     points: int | None = None
+    points_asked_at: dt.datetime | None = None
     stated_limit: int | None = None
     learned_limit: int | None = None
     learned_at: dt.datetime | None = None
@@ -74,6 +81,13 @@ class Access:
         """Whether an answer now tells more than is written: that nothing stands in the way."""
         known = self.answered_at is not None and self.now < self.answered_at + ANSWER_KNOWN
         return not known or self.denial is not None or self.spent is not None
+
+    def counts_as(self) -> int | None:
+        """The points that decide the limit: those told, or the lowest while they are asked for."""
+        asked = self.points_asked_at
+        if self.points is None and asked is not None and self.now < asked + POINTS_AWAITED:
+            return UNKNOWN_POINTS
+        return self.points
 
     def denial_in_force(self) -> Denial | None:
         return self.denial if self.denial and self.now < self.denial.until else None
@@ -99,7 +113,8 @@ class LimitRules:
             return access.set_limit
         if self.remembers(access) and access.stated_limit is not None:
             return access.stated_limit
-        return DEFAULT_MAX_CALLS if access.points is None else calls_for_points(access.points)
+        points = access.counts_as()
+        return DEFAULT_MAX_CALLS if points is None else calls_for_points(points)
 
     def in_force(self, access: Access) -> int:
         """The calls we make in a window: our share of the account's limit, and what was learned."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 import tenacity
 
 from datasync_app.tushare.account import EXPIRY_FIELD, POINTS_FIELD, Account, read_account
+from datasync_app.tushare.account_watch import AccountWatch
 from datasync_app.tushare.circuit import NEVER, Circuit, Way
 from datasync_app.tushare.classify import classify
 from datasync_app.tushare.database import QuotaUnavailable
@@ -43,7 +43,6 @@ TRANSPORT_WAIT_BASE = 0.5
 TRANSPORT_WAIT_MAX = 4.0
 LOOK_AGAIN_SECONDS = 0.2
 TOO_MANY_REQUESTS = 429
-EXPIRY_NEAR = dt.timedelta(days=14)
 
 
 class TushareClient(ConnectedDataApi):
@@ -52,7 +51,8 @@ class TushareClient(ConnectedDataApi):
     `sleep` replaces real sleeping in tests; without it, waits can be cancelled at any moment.
     `cancelled` is asked while waiting, unless a call brings its own. Without a `circuit` an outage
     never makes calls fail unasked, without a `journal` none is written. With `asks_account` the
-    first call is preceded by one of `user`, at most once a day and account, whose points decide.
+    first call is preceded by one of `user`, at most once a day and account, whose points decide; one
+    that failed is made again after 10 minutes.
     """
 
     def __init__(
@@ -73,8 +73,6 @@ class TushareClient(ConnectedDataApi):
         super().__init__(token, base_url, call_timeout=call_timeout, now=now)
         self._circuit = circuit or Circuit(failures=NEVER)
         self._journal = journal
-        self._asks_account = asks_account
-        self._account_lock = threading.Lock()
         self._latencies = Latencies()
         self._now = now
         self._cancelled = cancelled
@@ -83,6 +81,11 @@ class TushareClient(ConnectedDataApi):
         self._sleep = sleep
         self.limiters = limiters or EndpointLimiters(
             clock=clock, sleep=sleep or time.sleep, now=now, call_timeout=2 * call_timeout
+        )
+        self._account_watch = (
+            AccountWatch(self.limiters.knowledge, self.account, clock=clock, now=now)
+            if asks_account
+            else None
         )
 
     def fetch(
@@ -117,8 +120,8 @@ class TushareClient(ConnectedDataApi):
             row_cap=row_cap,
         )
         cancelled = cancelled or self._cancelled
-        if self._asks_account and api_name != "user":
-            self._ask_account_once(cancelled)
+        if self._account_watch is not None and api_name != "user":
+            self._account_watch.look_when_due(cancelled)
         answer = self._rate_limited_call(call, cancelled)
         self._warn_of_absent_fields(answer)
         return answer
@@ -156,36 +159,6 @@ class TushareClient(ConnectedDataApi):
         super().close()
         if self._journal is not None:
             self._journal.flush()
-
-    def _ask_account_once(self, cancelled: Callable[[], bool] | None) -> None:
-        """Learn the points before the first call. That they stay unknown is no error."""
-        while not self._account_lock.acquire(timeout=LOOK_AGAIN_SECONDS):
-            if cancelled is not None and cancelled():
-                raise CallCancelled("The call was cancelled while the account was asked for.")
-        try:
-            if not self._asks_account:
-                return
-            knowledge = self.limiters.knowledge
-            account = knowledge.account()
-            if knowledge.may_ask_account(self._now()):
-                try:
-                    account = self.account(cancelled)
-                except TushareError as failure:
-                    logger.warning("action=account the points stay unknown: %s", failure)
-            self._warn_of_expiry(account)
-        finally:
-            # Only now: a call beside this one must not be judged by what the answer changes.
-            self._asks_account = False
-            self._account_lock.release()
-
-    def _warn_of_expiry(self, account: Account | None) -> None:
-        if account and account.expires and account.expires - self._now().date() <= EXPIRY_NEAR:
-            logger.warning(
-                "action=account points=%s of token %s expire on %s",
-                account.points,
-                self.token_fingerprint,
-                account.expires,
-            )
 
     def _rate_limited_call(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Refused by the minute: wait 3, 6 and 12 s, then raise the refusal as it came.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from datasync_app.tushare.access import Access, Denial, LimitRules, Spent
+from datasync_app.tushare.access import UNKNOWN_POINTS, Access, Denial, LimitRules, Spent
 from datasync_app.tushare.account import Account
 from datasync_app.tushare.database import QuotaDatabase, storable
 from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
@@ -17,6 +17,8 @@ from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateU
 # What another process or staff wrote is seen within this time.
 READ_AGAIN_SECONDS = 1.0
 ACCOUNT_LASTS = dt.timedelta(days=1)
+# A question for the account that failed is put again after so long.
+ACCOUNT_AGAIN = dt.timedelta(minutes=10)
 _TEXT_LENGTH = 500
 
 
@@ -40,11 +42,14 @@ class Knowledge(Protocol):
 
     def account_has(self, account: Account, now: dt.datetime) -> None: ...
 
+    def account_is_not_told(self, now: dt.datetime) -> None:
+        """The source does not tell: no use in asking again before tomorrow."""
+
     def account(self) -> Account | None:
         """As last told, however old."""
 
     def may_ask_account(self, now: dt.datetime) -> bool:
-        """True once a day and account, for whoever asks first."""
+        """True for whoever asks first: once a day, and every 10 minutes until it is answered."""
 
 
 class MemoryKnowledge:
@@ -55,13 +60,15 @@ class MemoryKnowledge:
         self._points = points
         self._account: Account | None = None
         self._asked_at: dt.datetime | None = None
+        self._account_answered_at: dt.datetime | None = None
         self._known: dict[str, Access] = {}
         self._lock = threading.Lock()
 
     def of(self, api_name: str, now: dt.datetime) -> Access:
         with self._lock:
             known = self._known.get(api_name) or Access(now)
-            return dataclasses.replace(known, now=now, points=self._points)
+            asked = None if self._account_answered_at else self._asked_at
+            return dataclasses.replace(known, now=now, points=self._points, points_asked_at=asked)
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
         access = self.of(api_name, now)
@@ -89,18 +96,27 @@ class MemoryKnowledge:
 
     def account_has(self, account: Account, now: dt.datetime) -> None:
         with self._lock:
-            rose = self._points is not None and account.points > self._points
+            earlier = UNKNOWN_POINTS if self._points is None else self._points
+            rose = account.points > earlier
             self._account, self._points = account, account.points
+            self._account_answered_at = now
             if rose:
                 for api_name, known in self._known.items():
                     self._known[api_name] = dataclasses.replace(known, denial=None, spent=None)
+
+    def account_is_not_told(self, now: dt.datetime) -> None:
+        if self._points is None:
+            self._account_answered_at = now
 
     def account(self) -> Account | None:
         return self._account
 
     def may_ask_account(self, now: dt.datetime) -> bool:
         with self._lock:
-            if self._asked_at is not None and now < self._asked_at + ACCOUNT_LASTS:
+            answered, asked = self._account_answered_at, self._asked_at
+            if answered is not None and now < answered + ACCOUNT_LASTS:
+                return False
+            if asked is not None and now < asked + ACCOUNT_AGAIN:
                 return False
             self._asked_at = now
             return True
@@ -112,23 +128,28 @@ class MemoryKnowledge:
 
 _READ = """
     SELECT clock_timestamp(),
-           (SELECT points FROM tushare_account WHERE token_fingerprint = %s),
+           account.points, CASE WHEN account.answered_at IS NULL THEN account.asked_at END,
            stated_limit, learned_limit, learned_at, raised_at, set_limit,
            denied_kind, denied_code, denied_text, denied_at,
            spent_until, spent_limit, spent_unit, spent_code, spent_text,
-           answered_at
-    FROM (SELECT 1) AS always LEFT JOIN tushare_endpoint_access
-        ON token_fingerprint = %s AND api_name = %s
+           access.answered_at
+    FROM (SELECT 1) AS always
+    LEFT JOIN tushare_account AS account ON account.token_fingerprint = %s
+    LEFT JOIN tushare_endpoint_access AS access
+        ON access.token_fingerprint = %s AND api_name = %s
 """
 _MAY_ASK = """
     INSERT INTO tushare_account (token_fingerprint, asked_at) VALUES (%s, clock_timestamp())
     ON CONFLICT (token_fingerprint) DO UPDATE SET asked_at = clock_timestamp()
-    WHERE tushare_account.asked_at <= clock_timestamp() - %s OR (%s AND EXISTS (
+    WHERE (tushare_account.asked_at <= clock_timestamp() - %s
+        AND coalesce(tushare_account.answered_at, '-infinity') <= clock_timestamp() - %s)
+    OR (%s AND EXISTS (
         SELECT 1 FROM tushare_endpoint_access AS access WHERE denied_at IS NOT NULL
             AND access.token_fingerprint = tushare_account.token_fingerprint))
     RETURNING 1
 """
-# The old points are read before the update, which is what a CTE is for.
+# The old points are read before the update, which is what a CTE is for. Points that nobody knew were
+# no reason to forget a denial, if the account turns out to be of the lowest tier.
 _ACCOUNT_HAS = """
     WITH earlier AS (
         SELECT points FROM tushare_account WHERE token_fingerprint = %(account)s
@@ -139,7 +160,12 @@ _ACCOUNT_HAS = """
             expires = excluded.expires, answered_at = excluded.answered_at
     )
     UPDATE tushare_endpoint_access SET denied_at = NULL, spent_until = NULL, updated_at = now()
-    WHERE token_fingerprint = %(account)s AND %(points)s > (SELECT points FROM earlier)
+    WHERE token_fingerprint = %(account)s
+        AND %(points)s > coalesce((SELECT points FROM earlier), %(unknown)s)
+"""
+_ACCOUNT_IS_NOT_TOLD = """
+    UPDATE tushare_account SET answered_at = clock_timestamp()
+    WHERE token_fingerprint = %s AND points IS NULL
 """
 
 
@@ -220,8 +246,13 @@ class StoredKnowledge:
             "account": self._fingerprint,
             "points": account.points,
             "expires": account.expires,
+            "unknown": UNKNOWN_POINTS,
         }
         self._database.rows(_ACCOUNT_HAS, values)
+        self._held.clear()
+
+    def account_is_not_told(self, now: dt.datetime) -> None:
+        self._database.rows(_ACCOUNT_IS_NOT_TOLD, [self._fingerprint])
         self._held.clear()
 
     def account(self) -> Account | None:
@@ -233,19 +264,32 @@ class StoredKnowledge:
         return Account(*known[0]) if known else None
 
     def may_ask_account(self, now: dt.datetime) -> bool:
-        return bool(
-            self._database.rows(_MAY_ASK, [self._fingerprint, ACCOUNT_LASTS, self._is_local])
-        )
+        values = [self._fingerprint, ACCOUNT_AGAIN, ACCOUNT_LASTS, self._is_local]
+        may = bool(self._database.rows(_MAY_ASK, values))
+        if may:
+            self._held.clear()
+        return may
 
     def _read(self, api_name: str) -> Access:
         values = [self._fingerprint, self._fingerprint, api_name]
         [row] = self._database.rows(_READ, values)
-        now, points, stated, learned, learned_at, raised_at, set_limit, *refusals = row
+        (
+            now,
+            points,
+            points_asked_at,
+            stated,
+            learned,
+            learned_at,
+            raised_at,
+            set_limit,
+            *refusals,
+        ) = row
         kind, denied_code, denied_text, denied_at, *spent = refusals
         until, spent_limit, spent_unit, spent_code, spent_text, answered_at = spent
         return Access(
             now=now,
             points=points,
+            points_asked_at=points_asked_at,
             stated_limit=stated,
             learned_limit=learned,
             learned_at=learned_at,

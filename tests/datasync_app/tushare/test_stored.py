@@ -21,11 +21,20 @@ from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.database import QuotaDatabase
 from datasync_app.tushare.from_settings import client_from_settings, current_limit
 from datasync_app.tushare.journal import CallJournal, journal_entry, shown_params
+from datasync_app.tushare.limits import account_of
 from datasync_app.tushare.outcomes import Denied, RateLimited
 from datasync_app.tushare.wire import Call
 from tests.datasync_app.factories import empty_the_quota_tables
-from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer, refuse
+from tests.datasync_app.tushare.faulty_server import (
+    ROWS,
+    Behaviour,
+    FaultyServer,
+    answer,
+    refuse,
+    reply,
+)
 from tests.datasync_app.tushare.test_against_sandbox import OneRow
+from tests.datasync_app.tushare.virtual_clock import VirtualClock
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +73,8 @@ def let_pass(hours: float) -> None:
     past = dt.timedelta(hours=hours)
     for name in ("learned_at", "denied_at", "spent_until", "held_until", "raised_at"):
         EndpointAccess.objects.update(**{name: F(name) - past})
-    TushareAccount.objects.update(asked_at=F("asked_at") - past)
+    asked, answered = F("asked_at") - past, F("answered_at") - past
+    TushareAccount.objects.update(asked_at=asked, answered_at=answered)
     CallSlot.objects.all().delete()
 
 
@@ -90,24 +100,118 @@ def test_the_account_is_not_asked_for_when_the_setting_decides(
         assert sandbox.served["user"] == 0
 
 
-def test_that_the_account_is_not_told_is_no_error(connect_to: Connect, serve: Serve) -> None:
-    server = serve(refuse(50101, "查询数据失败，请确认参数！"), answer(ROWS))
-    client = connect_to(server.url)
+NOT_OFFERED = [
+    refuse(50101, "查询数据失败，请确认参数！"),
+    refuse(40101, "请指定正确的接口名"),
+    refuse(40203, "抱歉，您没有接口(user)访问权限"),
+    reply(404, b"no such page"),
+    answer({"code": 0, "data": {"fields": ["id"], "items": [["1"]]}}),
+]
 
+
+@pytest.mark.parametrize("behaviour", NOT_OFFERED)
+def test_a_source_that_does_not_tell_the_points_is_no_error_and_asked_once_a_day(
+    connect_to: Connect, serve: Serve, behaviour: Behaviour
+) -> None:
+    server = serve(behaviour, answer(ROWS))
+    for _ in range(2):
+        client = connect_to(server.url)
+        client.fetch("daily", {}, ["close"])
+        assert client.limiters.for_endpoint("daily").max_calls == 195
+        let_pass(hours=1)
+
+    assert [path for path, _ in server.requests] == ["/user", "/daily", "/daily"]
+
+
+def user_answer(points: int, days: int = 300) -> Behaviour:
+    expires = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
+    fields, item = ["user_id", "到期时间", "到期积分"], ["1", f"{expires}", points]
+    return answer({"code": 0, "data": {"fields": fields, "items": [item]}})
+
+
+def test_points_that_were_not_told_for_a_failure_are_asked_for_again_after_ten_minutes(
+    connect_to: Connect, serve: Serve
+) -> None:
+    server = serve(
+        *[reply(502, b"")] * 3, answer(ROWS), answer(ROWS), user_answer(5000), answer(ROWS)
+    )
+    client = connect_to(server.url)
+    client.fetch("daily", {}, ["close"])
+    assert client.limiters.for_endpoint("daily").max_calls == 45
+    let_pass(hours=9 / 60)
+    client = connect_to(server.url)
+    client.fetch("daily", {}, ["close"])
+    assert client.limiters.for_endpoint("daily").max_calls == 195
+    let_pass(hours=1 / 60)
+    client = connect_to(server.url)
     client.fetch("daily", {}, ["close"])
 
-    assert client.limiters.for_endpoint("daily").max_calls == 195
-    assert [path for path, _ in server.requests] == ["/user", "/daily"]
+    assert client.limiters.for_endpoint("daily").max_calls == 490
+    assert [path for path, _ in server.requests] == [
+        *["/user"] * 3, "/daily", "/daily", "/user", "/daily"
+    ]  # fmt: skip
+
+
+def test_a_client_that_lives_on_asks_again_by_itself(
+    serve: Serve, clock: VirtualClock, token: str
+) -> None:
+    server = serve(*[reply(502, b"")] * 3, answer(ROWS), user_answer(5000), answer(ROWS))
+    start = dt.datetime(2026, 5, 6, tzinfo=dt.UTC)
+
+    def now() -> dt.datetime:
+        return start + dt.timedelta(seconds=clock.now)
+
+    client = TushareClient(
+        token, server.url, clock=clock, sleep=clock.sleep, now=now, asks_account=True
+    )
+    client.fetch("daily", {}, ["close"])
+    clock.now += 600
+    client.fetch("daily", {}, ["close"])
+    client.close()
+
+    assert client.limiters.for_endpoint("daily").max_calls == 490
+    assert [path for path, _ in server.requests][3:] == ["/daily", "/user", "/daily"]
+
+
+def test_while_another_process_asks_for_the_points_the_lowest_tier_counts(
+    connect_to: Connect, serve: Serve
+) -> None:
+    server = serve(answer(ROWS))
+    TushareAccount.objects.create(
+        token_fingerprint=account_of("sandbox", server.url), asked_at=dt.datetime.now(dt.UTC)
+    )
+    client = connect_to(server.url)
+    client.fetch("daily", {}, ["close"])
+
+    assert client.limiters.for_endpoint("daily").max_calls == 45
+    let_pass(hours=61 / 3600)
+    assert connect_to(server.url).limiters.for_endpoint("daily").max_calls == 195
+
+
+@pytest.mark.parametrize(("points", "asks_again"), [(120, False), (2000, True)])
+def test_points_told_for_the_first_time_end_denials_unless_they_are_the_fewest(
+    connect_to: Connect, serve: Serve, points: int, asks_again: bool
+) -> None:
+    denied = refuse(40203, "抱歉，您没有接口(stock_basic)访问权限")
+    later = refuse(40203, "抱歉，您每小时最多访问该接口1次")
+    server = serve(later, denied, user_answer(points), answer(ROWS))
+    with pytest.raises(Denied):
+        connect_to(server.url).fetch("stock_basic", {}, ["close"])
+    let_pass(hours=1)
+    client = connect_to(server.url)
+    if asks_again:
+        assert client.fetch("stock_basic", {}, ["close"]).items
+    else:
+        with pytest.raises(Denied):
+            client.fetch("stock_basic", {}, ["close"])
+    assert len(server.requests) == 3 + asks_again
 
 
 @pytest.mark.parametrize(("days", "warned"), [(14, 1), (15, 0)])
 def test_points_that_expire_soon_are_a_warning(
     connect_to: Connect, serve: Serve, caplog: pytest.LogCaptureFixture, days: int, warned: int
 ) -> None:
-    expires = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=days)
-    fields, item = ["user_id", "到期时间", "到期积分"], ["1", f"{expires}", 2000.0]
-    user = {"code": 0, "data": {"fields": fields, "items": [item]}}
-    client = connect_to(serve(answer(user), answer(ROWS)).url)
+    client = connect_to(serve(user_answer(2000, days), answer(ROWS)).url)
     with caplog.at_level(logging.WARNING):
         client.fetch("daily", {}, ["close"])
 
