@@ -64,6 +64,8 @@ class Writing(enum.Enum):
     """The cell's rows are deleted and the new ones copied in, in one transaction."""
     MERGE = "merge"
     """Rows are inserted or updated by key; nothing is deleted, absent fields keep their value."""
+    VERSIONS = "versions"
+    """Every content of a key is a row of its own; nothing is deleted, what is seen again is dated."""
 
 
 class Expectation(enum.Enum):

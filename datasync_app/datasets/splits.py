@@ -5,10 +5,12 @@ Paging by offset is no way: `daily` does not support it, and repeats and loses r
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from datasync_app.datasets.periods import report_periods
 from datasync_app.dates import parse_date, show_date
 
 Params = Mapping[str, str]
@@ -62,6 +64,23 @@ class ByShorterRange:
             {**params, "end_date": show_date(middle)},
             {**params, "start_date": show_date(later)},
         ]
+
+
+@dataclass(frozen=True)
+class ByReportPeriod:
+    """By the `most` report periods before the day that is asked for, with `end_date`.
+
+    Reports that are later still come with the cut answer, whose rows are kept.
+    """
+
+    most: int
+
+    def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
+        if "end_date" in params:
+            return []
+        (day,) = (parse_date(value) for value in params.values())
+        periods = report_periods(dt.date(day.year - self.most // 4 - 1, 1, 1), day)
+        return [{**params, "end_date": show_date(period)} for period in periods[: self.most]]
 
 
 @dataclass(frozen=True)

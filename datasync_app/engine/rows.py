@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from datasync_app.datasets.base import Dataset, Field, Kind
+from datasync_app.datasets.base import Dataset, Field, Kind, Writing
 from datasync_app.dates import parse_date
 from datasync_app.errors import DatasyncError
 
@@ -49,7 +49,8 @@ def typed_rows(
     Exact duplicates are dropped (the source repeats rows now and then).
 
     Raises:
-        BadRows: a value is not of its field's type, a key is missing, or one key has two contents.
+        BadRows: a value is not of its field's type, a key is missing, or one key has two contents
+            where the dataset keeps no versions.
     """
     position = {name: index for index, name in enumerate(fields)}
     columns = tuple(field for field in dataset.fields if field.name in position)
@@ -57,13 +58,14 @@ def typed_rows(
     names = [field.name for field in columns]
     key_at = [names.index(name) for name in dataset.key if name in names]
     required_at = [names.index(name) for name in dataset.key if name not in dataset.optional_key]
+    has_versions = dataset.writing is Writing.VERSIONS
     by_key: dict[tuple[Value, ...], tuple[Value, ...]] = {}
     for item in items:
         row = tuple(_read(item[index], field, reader) for index, field, reader in readers)
         key = tuple(row[index] for index in key_at)
         if any(row[index] is None for index in required_at):
             raise BadRows(f"{dataset.name}: a row without its key {', '.join(dataset.key)}.")
-        if by_key.setdefault(key, row) != row:
+        if by_key.setdefault(row if has_versions else key, row) != row:
             shown = ", ".join(str(part) for part in key)
             raise BadRows(f"{dataset.name}: two different rows for {shown} in one answer.")
     return TypedRows(columns, list(by_key.values()))
@@ -100,11 +102,11 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _flag(value: object) -> int:
+def _flag(value: object) -> int | None:
     # is_open is a JSON number in recordings, and a string where it is an argument.
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise TypeError(value)
-    return int(value)
+    return None if value == "" else int(value)
 
 
 _READERS: dict[Kind, Callable[[object], Value]] = {

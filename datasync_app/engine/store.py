@@ -14,6 +14,7 @@ from datasync_app.engine import ledger
 from datasync_app.engine.checks import Earlier, Verdict
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.rows import TypedRows
+from datasync_app.engine.versions import merge_versions
 from datasync_app.models import CellState
 
 Fence = Callable[[], AbstractContextManager[None]]
@@ -37,7 +38,8 @@ def store_cell(
     1. `fence()` opens the transaction and refuses if this run has been replaced.
     2. The source's identity is claimed or compared.
     3. The ledger row is locked, which orders concurrent writers of the cell.
-    4. The rows are replaced or merged; an empty answer never deletes rows that are held.
+    4. The rows are replaced, merged or kept as versions; an empty answer never deletes rows that are
+       held.
     5. The verdict is written.
 
     Raises:
@@ -47,7 +49,8 @@ def store_cell(
         claim_identity(source)
         entry = ledger.locked_entry(dataset, cell)
         verdict = judge(rows, ledger.earlier_fetch(entry))
-        if not rows.rows and entry.received_rows:
+        versioned = dataset.writing is Writing.VERSIONS
+        if not rows.rows and entry.received_rows and not versioned:
             ledger.write_problem(
                 entry,
                 CellState.PARTIAL,
@@ -56,7 +59,9 @@ def store_cell(
                 retry_at=None,
             )
             return Verdict(CellState(entry.state), entry.expected_rows, problem=entry.last_error)
-        if dataset.writing is Writing.MERGE:
+        if versioned:
+            merge_versions(dataset, rows, now=now)
+        elif dataset.writing is Writing.MERGE:
             _merge(dataset, rows)
         elif rows.rows:
             _replace(dataset, cell, rows)
