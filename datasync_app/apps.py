@@ -8,3 +8,9 @@ from django.apps import AppConfig
 class DatasyncConfig(AppConfig):
     name = "datasync_app"
     verbose_name = "Market data"
+
+    def ready(self) -> None:
+        from datasync_app.session import close_with_execution
+        from scheduler_app.recovery import run_cut_off
+
+        run_cut_off.connect(close_with_execution, dispatch_uid="datasync_app.session")

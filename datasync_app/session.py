@@ -105,6 +105,11 @@ def open_session(
             client.close()
 
 
+def close_with_execution(*, execution_id: int, reason: str, **_others: object) -> None:
+    """The task of a run that was cut off ends with its execution, for the same reason."""
+    tasks.fail_task_of(execution_id, reason, now=timezone.now())
+
+
 def execution_is_closed(execution_id: int) -> bool:
     status = ExecutionLog.objects.filter(pk=execution_id).values_list("status", flat=True).first()
     return status not in OPEN_STATUSES

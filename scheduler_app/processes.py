@@ -11,6 +11,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,6 @@ from django.db import Error as DatabaseProblem
 from django.db import connection
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from scheduler_app.models import ExecutionLog, Role, SchedulerProcess, Status
 
@@ -30,6 +30,15 @@ DEAD_AFTER = timedelta(seconds=8)
 # A process that beats every second and has been silent for this long may be dead.
 SILENT_AFTER = timedelta(seconds=2.5)
 KEEP_STOPPED = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """An execution that was closed by somebody other than its own run."""
+
+    execution_id: int
+    job_id: str
+    reason: str
 
 
 class ProcessRow:
@@ -90,8 +99,8 @@ class HeartbeatThread(threading.Thread):
         self.join(timeout=5)
 
 
-def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[int]:
-    """Close as FAILED every run whose process stopped beating; the ids of these executions.
+def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[Closed]:
+    """Close as FAILED every run whose process stopped beating.
 
     Nothing is closed while the database runs for less than `spared`: until it started, no process
     could beat.
@@ -129,12 +138,15 @@ def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[i
             """,
             {"own": own, "dead_after": _interval(DEAD_AFTER), "spared": _interval(spared)},
         )
-        closed = cursor.fetchall()
-    for execution_id, job_id, reason in closed:
+        closed = [Closed(*row) for row in cursor.fetchall()]
+    for run in closed:
         logger.error(
-            "action=close_abandoned execution=%s job_id=%s: %s", execution_id, job_id, reason
+            "action=close_abandoned execution=%s job_id=%s: %s",
+            run.execution_id,
+            run.job_id,
+            run.reason,
         )
-    return [execution_id for execution_id, _job_id, _reason in closed]
+    return closed
 
 
 def _interval(length: timedelta) -> str:
@@ -153,17 +165,23 @@ def silent_runs(own: uuid.UUID) -> int:
     return running.exclude(process_id=own).count()
 
 
-def close_own(own: uuid.UUID, reason: str) -> None:
-    """Close what this process still runs as CANCELLED: it is stopping and cuts these runs off."""
-    mine = ExecutionLog.objects.filter(status=Status.RUNNING, process_id=own)
-    for execution in mine.only("id", "job_id", "started_at"):
-        now = timezone.now()
-        ran = now - (execution.started_at or now)
-        closed = mine.filter(pk=execution.pk).update(
-            status=Status.CANCELLED,
-            finished_at=now,
-            duration_ms=max(0, int(ran.total_seconds() * 1000)),
-            error_message=reason,
+def close_own(own: uuid.UUID, reason: str) -> list[Closed]:
+    """Close what this process still runs as CANCELLED."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE scheduler_execution_log
+            SET status = 'CANCELLED',
+                finished_at = statement_timestamp(),
+                duration_ms = greatest(0, extract(epoch FROM
+                    statement_timestamp() - coalesce(started_at, created_at)) * 1000)::bigint,
+                error_message = %s
+            WHERE status = 'RUNNING' AND process_id = %s
+            RETURNING id, job_id, error_message
+            """,
+            [reason, own],
         )
-        if closed:
-            logger.warning("action=cut_off execution=%s job_id=%s", execution.pk, execution.job_id)
+        closed = [Closed(*row) for row in cursor.fetchall()]
+    for run in closed:
+        logger.warning("action=cut_off execution=%s job_id=%s", run.execution_id, run.job_id)
+    return closed

@@ -15,6 +15,8 @@ from scheduler_app.errors import RunCancelled, RunLost
 from scheduler_app.models import ExecutionLog, Status
 
 STOPPED = "the scheduler was stopped"
+# As `processes.DEAD_AFTER`: a frozen run must not keep its execution locked for longer.
+FROZEN_AFTER = "8s"
 
 
 @dataclass
@@ -58,7 +60,8 @@ class Run:
         """A transaction that commits only while this run owns its execution.
 
         The row is locked FOR SHARE: whoever closes it waits for this commit, and once it is
-        closed no further commit gets through.
+        closed no further commit gets through. The server ends the transaction of a process that
+        freezes inside, by the time that process counts as dead.
 
         Raises:
             RunLost: before the body runs, if the execution is not RUNNING under this owner and fence.
@@ -66,11 +69,13 @@ class Run:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT status, process_id, fence FROM scheduler_execution_log"
-                    " WHERE id = %s FOR SHARE",
-                    [self.execution_id],
+                    "SELECT status, process_id, fence,"
+                    " set_config('idle_in_transaction_session_timeout', %s, true)"
+                    " FROM scheduler_execution_log WHERE id = %s FOR SHARE",
+                    [FROZEN_AFTER, self.execution_id],
                 )
-                self._check(cursor.fetchone())
+                row = cursor.fetchone()
+            self._check(row and row[:3])
             yield
 
     def _check(self, owner: tuple[str, UUID | None, int | None] | None) -> None:

@@ -19,7 +19,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from scheduler_app import processes
+from scheduler_app import processes, recovery
 from scheduler_app.dispatch import THREADS, ThreadDispatcher
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
@@ -112,7 +112,7 @@ class SchedulerService:
         self._term.end()
         self._listener.end()
         try:
-            processes.close_own(self.process.id, STOPPED)
+            recovery.close_own(self.process.id, STOPPED)
             self.process.leave()
         except DatabaseError as error:
             self._outage.note(error)

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import processes
+from scheduler_app import processes, recovery
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
@@ -92,7 +92,7 @@ class Term:
             self._settle(jobs)
         self._hand_over_queued()
         if time.monotonic() >= self._judge_from:
-            processes.close_abandoned(self._process.id)
+            recovery.close_abandoned(self._process.id)
         self._mirror()
         self._tell()
 

@@ -122,6 +122,17 @@ def finish(task: SyncTask, status: TaskStatus, *, now: dt.datetime, reason: str 
             _close(current, status, reason, now)
 
 
+def fail_task_of(execution_id: int, reason: str, *, now: dt.datetime) -> None:
+    """Fail the task of an execution that was closed for its run. One that is locked by a process
+    that froze is left to the next start."""
+    tasks = SyncTask.objects.select_for_update(skip_locked=True).filter(
+        execution_id=execution_id, status=TaskStatus.RUNNING
+    )
+    with transaction.atomic():
+        for task in tasks:
+            _close(task, TaskStatus.FAILED, reason, now)
+
+
 def _close(task: SyncTask, status: TaskStatus, reason: str, now: dt.datetime) -> None:
     task.status = status
     task.failure_reason = reason

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from scheduler_app import processes
+from scheduler_app import processes, recovery
 from scheduler_app.models import ExecutionLog, Role, SchedulerProcess, Status
 from tests.factories import ExecutionLogFactory, SchedulerProcessFactory
 
@@ -19,7 +19,7 @@ OWN = uuid.uuid4()
 
 def close_abandoned(own: uuid.UUID) -> list[int]:
     # The suite's own server may have started a moment ago.
-    return processes.close_abandoned(own, spared=timedelta(0))
+    return recovery.close_abandoned(own, spared=timedelta(0))
 
 
 def running(*, seconds_silent: float, **fields: object) -> ExecutionLog:
@@ -40,7 +40,7 @@ def test_the_run_of_a_silent_process_is_closed_with_the_reason() -> None:
 
 def test_nothing_is_closed_while_the_database_has_only_just_started() -> None:
     running(seconds_silent=9)
-    assert processes.close_abandoned(OWN, spared=timedelta(days=9999)) == []
+    assert recovery.close_abandoned(OWN, spared=timedelta(days=9999)) == []
 
 
 def test_a_long_run_of_a_living_process_is_left_alone() -> None:
@@ -68,7 +68,7 @@ def test_it_counts_the_runs_of_silent_processes() -> None:
 def test_it_closes_its_own_runs_when_it_stops() -> None:
     execution = running(seconds_silent=0)
     assert execution.process_id is not None
-    processes.close_own(execution.process_id, "the scheduler was stopped")
+    recovery.close_own(execution.process_id, "the scheduler was stopped")
     execution.refresh_from_db()
     assert execution.status == Status.CANCELLED
     assert execution.error_message == "the scheduler was stopped"

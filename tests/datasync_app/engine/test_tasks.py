@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from datasync_app.engine import tasks
 from datasync_app.errors import TaskAlreadyRunning, TaskLost
 from datasync_app.models import SyncTask, TaskStatus
+from scheduler_app.recovery import run_cut_off
 from tests.datasync_app.factories import NOW, SyncTaskFactory
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +94,15 @@ def test_finishing_closes_the_task_and_frees_the_job_type() -> None:
     task.refresh_from_db()
     assert (task.status, task.completed_at) == ("COMPLETED", NOW + minutes(1))
     assert tasks.start_task(JOB, now=NOW + minutes(2)).pk != task.pk
+
+
+def test_a_task_ends_with_its_execution_when_the_run_is_cut_off() -> None:
+    ours = SyncTaskFactory.create(execution_id=7)
+    other = SyncTaskFactory.create(execution_id=8, job_type="another")
+    reason = "its process attic:7 stopped responding at 2026-03-02 10:00:00 UTC"
+    run_cut_off.send(sender=None, execution_id=7, job_id=JOB, reason=reason)
+    for task in (ours, other):
+        task.refresh_from_db()
+    assert (ours.status, ours.failure_reason) == (TaskStatus.FAILED, reason)
+    assert ours.completed_at is not None
+    assert other.status == TaskStatus.RUNNING

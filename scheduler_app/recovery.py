@@ -1,0 +1,66 @@
+"""Runs that somebody other than the run itself has to close, and what goes with them.
+
+1. Their process stopped beating: FAILED, with the reason.
+2. Their process stops and cannot wait any longer: CANCELLED.
+
+Whoever keeps records of his own about a run (a task, a file) hears of it by `run_cut_off`, in the
+transaction that closes the execution.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.dispatch import Signal
+
+from scheduler_app import processes
+from scheduler_app.processes import Closed
+
+logger = logging.getLogger(__name__)
+
+# Sent with `execution_id`, `job_id` and `reason`. A receiver takes only locks that it need not wait
+# for: a frozen process may hold others.
+run_cut_off = Signal()
+
+
+def close_abandoned(own: UUID, *, spared: timedelta = processes.DEAD_AFTER) -> list[int]:
+    """Close the runs of processes that stopped beating; the ids of these executions.
+
+    Raises:
+        django.db.Error: the database is away; nothing was closed.
+    """
+    with transaction.atomic():
+        closed = processes.close_abandoned(own, spared=spared)
+        _tell(closed)
+    return [run.execution_id for run in closed]
+
+
+def close_own(own: UUID, reason: str) -> None:
+    """Close what this process still runs as CANCELLED: it is stopping and cuts these runs off.
+
+    Raises:
+        django.db.Error: the database is away; whoever leads then closes them as abandoned.
+    """
+    with transaction.atomic():
+        _tell(processes.close_own(own, reason))
+
+
+def _tell(closed: Iterable[Closed]) -> None:
+    for run in closed:
+        try:
+            with transaction.atomic():
+                run_cut_off.send(
+                    sender=None,
+                    execution_id=run.execution_id,
+                    job_id=run.job_id,
+                    reason=run.reason,
+                )
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            # What others keep of a run is no reason to leave it open.
+            logger.exception("action=tell_cut_off execution=%s failed", run.execution_id)
