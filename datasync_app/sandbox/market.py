@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.basics import BASIC_FIELDS
 from datasync_app.sandbox.factors import FACTOR_FIELDS
+from datasync_app.sandbox.indicator_fields import INDICATOR_DEFAULTS, INDICATOR_FIELDS
 from datasync_app.sandbox.listing import CALENDAR_FIELDS, stock_basic, trade_cal
 from datasync_app.sandbox.protocol import (
     ENDPOINTS,
@@ -28,6 +29,7 @@ from datasync_app.sandbox.protocol import (
     no_permission,
     unknown_endpoint,
 )
+from datasync_app.sandbox.reports import DISCLOSURE_FIELDS, disclosure_date, fina_indicator
 from datasync_app.sandbox.suspensions import SUSPENSION_FIELDS
 from datasync_app.sandbox.trading import (
     DAILY_FIELDS,
@@ -57,6 +59,9 @@ TABLES: Mapping[str, Table] = {
     "daily": Table(DAILY_FIELDS, DAILY_FIELDS[:-2], daily),
     "daily_basic": Table(VALUATION_FIELDS, VALUATION_FIELDS, daily_basic),
     "adj_factor": Table(FACTOR_FIELDS, FACTOR_FIELDS, adj_factor),
+    "disclosure_date": Table(DISCLOSURE_FIELDS, DISCLOSURE_FIELDS[:-1], disclosure_date),
+    "fina_indicator": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
+    "fina_indicator_vip": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
     "suspend_d": Table(SUSPENSION_FIELDS, SUSPENSION_FIELDS, suspend_d),
 }
 

@@ -117,7 +117,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
     "suspend_d": Endpoint("trade_date"),
     "stk_limit": Endpoint("trade_date", 5800),
     "fina_indicator": Endpoint("end_date", 100, one_of=("ts_code",), renamed=_PERIOD),
-    "fina_indicator_vip": Endpoint("end_date", minimal_points=5000, renamed=_PERIOD),
+    "fina_indicator_vip": Endpoint("end_date", 10000, minimal_points=5000, renamed=_PERIOD),
     "income": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),
     "balancesheet": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),
     "cashflow": Endpoint("ann_date", one_of=("ts_code",), renamed=_PERIOD),

@@ -1,4 +1,4 @@
-"""When the generated market's data of a trade date come out, by the clock of that day."""
+"""When the generated market's data of a date come out, by the clock of that day."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _PUBLISHED_AT: Mapping[str, dt.time] = {
     "index_daily": dt.time(16, 30),
     "daily_basic": dt.time(17, 0),
     "suspend_d": dt.time(17, 30),
+    "disclosure_date": dt.time(18, 0),
+    "fina_indicator": dt.time(22, 0),
 }
 
 

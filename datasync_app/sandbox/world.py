@@ -13,8 +13,10 @@ from datasync_app.dates import parse_date
 from datasync_app.sandbox.bars import Bars
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.factors import Factors
+from datasync_app.sandbox.filings import Reporting
 from datasync_app.sandbox.finances import Finances
 from datasync_app.sandbox.halts import BLOCK
+from datasync_app.sandbox.indicators import Indicators
 from datasync_app.sandbox.noise import Ints, Noise
 from datasync_app.sandbox.population import Population
 from datasync_app.sandbox.prices import Path, Prices
@@ -39,6 +41,8 @@ class World:
         self.finances = Finances(self.people, last_year, noise)
         self.factors = Factors(self.calendar, self.prices.rights, noise)
         self.valuations = Valuations(self.calendar, self.people, self.prices.rights, self.finances)
+        self.reporting = Reporting(self.calendar, self.people, noise)
+        self.indicators = Indicators(self.calendar, self.finances, self.prices.rights, noise)
         self.suspensions = Suspensions(self.people, self.prices.halts, noise)
         # Answers list companies by code.
         order = sorted(range(self.people.count), key=self.people.codes.__getitem__)
@@ -87,11 +91,14 @@ class Scene:
             except ValueError:
                 raise bad_parameter() from None
             start, end = max(start, params["trade_date"]), min(end, params["trade_date"])
-        last_out = self.today
-        if last_out >= 0 and calendar.days[last_out] == self.now.date():
-            last_out -= self.now.time() < published_at(api_name)
+        last_out = calendar.last_until(self.last_date(api_name))
         first = calendar.first_from(parse_date(start))
         return first, min(last_out, calendar.last_until(parse_date(end)))
+
+    def last_date(self, api_name: str) -> dt.date:
+        """The last date whose data an endpoint has by now."""
+        is_out = self.now.time() >= published_at(api_name)
+        return self.now.date() - dt.timedelta(days=not is_out)
 
     def numbers(self, codes: str, *, several: bool = False) -> Ints:
         """Companies by their codes, several of them separated by commas where that is allowed."""
