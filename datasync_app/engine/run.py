@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from typing import Protocol
 
 from django.db import connections, transaction
@@ -29,6 +30,7 @@ from datasync_app.engine.rows import BadRows, typed_rows
 from datasync_app.engine.store import store_cell
 from datasync_app.engine.universe import Universe
 from datasync_app.models import CellState
+from datasync_app.tushare.access import Access
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import (
     Answer,
@@ -56,6 +58,24 @@ class Guard(Protocol):
     def checkpoint(self) -> None: ...
 
     def fenced(self) -> AbstractContextManager[None]: ...
+
+
+class Books(Protocol):
+    """Keeps the accounts where a call is not one cell: finance reports come many cells to a call."""
+
+    def store(self, call: Cell, answer: Answer, report: DatasetReport) -> None:
+        """Write the rows of a whole answer with the ledger cells that it fills, and note them."""
+
+    def record(
+        self,
+        call: Cell,
+        state: CellState,
+        problem: str,
+        report: DatasetReport,
+        *,
+        retry_at: dt.datetime | None = None,
+    ) -> None:
+        """Write down that a call brought nothing, and why."""
 
 
 class OwnGuard:
@@ -161,8 +181,14 @@ class Engine:
         """Every due open day of the range, newest first. `prepare` comes before."""
         return self.run(plan_dates(dataset, start, end, now=self._now(), patient=patient))
 
-    def run(self, plan: Plan) -> DatasetReport:
+    def access(self, api_name: str) -> Access:
+        """What is known of the endpoint for this token, with no call made."""
+        return self._client.limiters.knowledge.of(api_name, self._now())
+
+    def run(self, plan: Plan, *, books: Books | None = None) -> DatasetReport:
         """Fetch and store the plan's cells. What fails is in the report and in the ledger.
+
+        With `books` the plan's cells are calls, and those keep the accounts.
 
         Raises:
             SourceMismatch: the answers come from another source; nothing was stored.
@@ -178,7 +204,7 @@ class Engine:
             failures_in_a_row = 0
             for fetched in fetched_cells:
                 report.calls += 1
-                self._account(dataset, fetched, universe, report)
+                self._account(dataset, fetched, universe, report, books)
                 self._on_cell(report, fetched.cell)
                 failed = isinstance(fetched.outcome, TransportFailure)
                 failures_in_a_row = failures_in_a_row + 1 if failed else 0
@@ -235,15 +261,23 @@ class Engine:
                 stopping.set()
 
     def _account(
-        self, dataset: Dataset, fetched: Fetched, universe: Universe | None, report: DatasetReport
+        self,
+        dataset: Dataset,
+        fetched: Fetched,
+        universe: Universe | None,
+        report: DatasetReport,
+        books: Books | None,
     ) -> None:
         """Store an answer, or record its failure. One cell, one transaction."""
         cell, outcome = fetched.cell, fetched.outcome
+        record = books.record if books else partial(self._record, dataset)
         if isinstance(outcome, TushareError):
-            self._record_failure(dataset, cell, outcome, report)
+            self._record_failure(dataset, cell, outcome, report, record)
         elif outcome.kind is AnswerKind.TRUNCATED:
             problem = f"the answer was cut at {len(outcome.items)} rows"
-            self._record(dataset, cell, CellState.TRUNCATED, problem, report)
+            record(cell, CellState.TRUNCATED, problem, report)
+        elif books:
+            books.store(cell, outcome, report)
         else:
             self._store(dataset, cell, outcome, universe, report)
 
@@ -279,7 +313,12 @@ class Engine:
         )  # fmt: skip
 
     def _record_failure(
-        self, dataset: Dataset, cell: Cell, failure: TushareError, report: DatasetReport
+        self,
+        dataset: Dataset,
+        cell: Cell,
+        failure: TushareError,
+        report: DatasetReport,
+        record: Callable[..., None],
     ) -> None:
         """A denial or a spent quota belongs to the endpoint, so the cell stays due; others fail it."""
         retry_at = None
@@ -304,7 +343,7 @@ class Engine:
             retry_at = failure.until
             report.stopped = f"the source is away: {failure}"
             report.parked_until = retry_at
-        self._record(dataset, cell, state, problem, report, retry_at=retry_at)
+        record(cell, state, problem, report, retry_at=retry_at)
 
     def _note_refused_account(self, failure: Denied, report: DatasetReport) -> dt.datetime:
         """The account itself is refused; when to try again. Addresses are released by time alone."""
