@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 
 class DatasyncError(Exception):
@@ -24,13 +25,25 @@ class CalendarUnknown(DatasyncError):
 class TaskAlreadyRunning(DatasyncError):
     """A live task of this job type exists; it is in `task`."""
 
-    def __init__(self, message: str, task: object) -> None:
+    def __init__(self, message: str, task: Any) -> None:
         super().__init__(message)
         self.task = task
 
 
 class TaskLost(DatasyncError):
     """The task is no longer RUNNING: somebody else closed it, so this run must stop."""
+
+
+class TaskStopped(DatasyncError):
+    """A person asked for the end of the task; it ends between two cells, which `paused` tells."""
+
+    def __init__(self, message: str, *, paused: bool) -> None:
+        super().__init__(message)
+        self.paused = paused
+
+
+class TaskRefused(DatasyncError):
+    """What was asked of the task does not fit its state."""
 
 
 class SyncIncomplete(DatasyncError):

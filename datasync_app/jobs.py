@@ -17,7 +17,7 @@ from datasync_app.dates import MarketDate, check_range, market_day, show_date
 from datasync_app.engine import horizon, ledger
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport, incomplete
-from datasync_app.errors import NotBuiltYet, Parked, SyncIncomplete
+from datasync_app.errors import NotBuiltYet, Parked, SyncIncomplete, TaskStopped
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.session import Session, open_session
 from scheduler_app.errors import RunCancelled
@@ -100,10 +100,11 @@ def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
         first = start or settings.SYNC_START_DATE
         prepared = session.engine.prepare(first, market_day(now))
         plan = plan_dates(DAILY, first, market_day(now), now=now)
+        session.expect(len(plan.todo))
         total = DatasetReport.of(plan)
         for offset in range(0, len(plan.todo), batch_size):
             batch = plan.todo[offset : offset + batch_size]
-            report = session.engine.run(Plan(DAILY, batch, good=()))
+            report = session.engine.run(Plan(DAILY, batch, good=()), announced=True)
             total.add(report)
             # The horizon follows what was asked for, so that a hole below it is found every day.
             horizon.move_earlier(DAILY, min(cell.date for cell in batch if cell.date))
@@ -160,6 +161,8 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
     except Parked as parked:
         run.follow_up(parked.until)
         raise RunCancelled(str(parked), parked.result) from parked
+    except TaskStopped as stopped:
+        raise RunCancelled(f"the task was {stopped}") from stopped
     except SyncIncomplete as incomplete:
         again = ledger.next_attempt(incomplete.result.keys())
         if again is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from datasync_app.engine import tasks
 from datasync_app.engine.identity import refuse_foreign
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import Engine, Guard
-from datasync_app.errors import Parked
+from datasync_app.errors import Parked, TaskStopped
 from datasync_app.models import SyncTask, TaskStatus
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings
@@ -24,7 +25,10 @@ from scheduler_app.models import OPEN_STATUSES, ExecutionLog
 # While a run waits for quota, its task shows a sign of life this often.
 HEARTBEAT = dt.timedelta(seconds=60)
 
-Progress = Callable[[DatasetReport, Cell], None]
+# Called after each cell, with the task as it stands then.
+Watcher = Callable[[DatasetReport, Cell, SyncTask], None]
+# Who watches the sessions that are opened below: a command that shows the progress of a job.
+watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Session:
     engine: Engine
     task: SyncTask
     now: Callable[[], dt.datetime]
+
+    def expect(self, cells: int) -> None:
+        """Say that so many more cells are planned, for progress and the time it takes."""
+        tasks.expect(self.task, cells, now=self.now())
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class TaskGuard:
 
     def checkpoint(self) -> None:
         self.guard.checkpoint()
+        tasks.check(self.task)
 
     def fenced(self) -> AbstractContextManager[None]:
         return tasks.fenced_by(self.task, self.guard.fenced)
@@ -58,7 +67,7 @@ def open_session(
     config: dict[str, object] | None = None,
     client: TushareClient | None = None,
     now: Callable[[], dt.datetime] = timezone.now,
-    on_cell: Progress = lambda report, cell: None,
+    on_cell: Watcher | None = None,
 ) -> Iterator[Session]:
     """Start the task of a run and close it with the run's own fate.
 
@@ -79,21 +88,36 @@ def open_session(
         execution_is_closed=execution_is_closed,
     )
 
+    watch = on_cell or watcher.get()
+
+    def plan(cells: int) -> None:
+        tasks.expect(task, cells, now=now())
+
     def account(report: DatasetReport, cell: Cell) -> None:
         tasks.advance(task, cells=1, rows=report.rows_of_last_cell, now=now())
-        on_cell(report, cell)
+        if watch is not None:
+            watch(report, cell, task)
 
     def keep_alive() -> None:
         if now() - task.updated_at >= HEARTBEAT:
             tasks.advance(task, cells=0, rows=0, now=now())
 
     engine = Engine(
-        client, guard=TaskGuard(guard, task), now=now, on_cell=account, on_wait=keep_alive
+        client,
+        guard=TaskGuard(guard, task),
+        now=now,
+        on_plan=plan,
+        on_cell=account,
+        on_wait=keep_alive,
     )
     try:
         yield Session(engine, task, now)
     except Parked as parked:
-        tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked))
+        tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked), resume_at=parked.until)
+        raise
+    except TaskStopped as stopped:
+        status = TaskStatus.PAUSED if stopped.paused else TaskStatus.FAILED
+        tasks.finish(task, status, now=now(), reason=str(stopped))
         raise
     except BaseException as error:
         tasks.finish(task, TaskStatus.FAILED, now=now(), reason=str(error) or type(error).__name__)

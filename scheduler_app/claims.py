@@ -157,6 +157,18 @@ def cancel_follow_ups(job_id: str, reason: str) -> None:
         logger.info("action=cancel_follow_up job_id=%s: %s", job_id, reason)
 
 
+def withdraw(execution_id: int, reason: str) -> bool:
+    """Close an execution that still waits to be started, with the reason; whether it did."""
+    now = timezone.now()
+    waiting = ExecutionLog.objects.filter(pk=execution_id, status=Status.QUEUED)
+    closed = waiting.update(
+        status=Status.CANCELLED, started_at=now, finished_at=now, error_message=reason
+    )
+    if closed:
+        logger.info("action=withdraw execution=%s: %s", execution_id, reason)
+    return bool(closed)
+
+
 def _lock(job_id: str) -> None:
     # One claim of a job at a time, in all processes; released with the transaction, which the
     # server ends by itself if this process freezes in the middle of it.

@@ -91,8 +91,9 @@ class OwnGuard:
 class Engine:
     """Runs plans.
 
-    `on_cell(report, cell)` is called after each cell has been accounted for, `on_wait()` about once
-    a second while calls are under way: waiting for quota is not death.
+    `on_plan(cells)` is called with how many cells are about to be fetched, `on_cell(report, cell)`
+    after each has been accounted for, `on_wait()` about once a second while calls are under way:
+    waiting for quota is not death.
     """
 
     def __init__(
@@ -101,12 +102,14 @@ class Engine:
         *,
         guard: Guard,
         now: Callable[[], dt.datetime],
+        on_plan: Callable[[int], None] = lambda cells: None,
         on_cell: Callable[[DatasetReport, Cell], None] = lambda report, cell: None,
         on_wait: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._guard = guard
         self._now = now
+        self._on_plan = on_plan
         self._on_cell = on_cell
         self._on_wait = on_wait
 
@@ -134,9 +137,7 @@ class Engine:
             raise incomplete(sentence, reports)
         return reports
 
-    def refresh_calendar(
-        self, start: dt.date, end: dt.date, *, on_plan: Callable[[Plan], None] = lambda plan: None
-    ) -> DatasetReport:
+    def refresh_calendar(self, start: dt.date, end: dt.date) -> DatasetReport:
         """The calendar years of a range, for both exchanges; past years are fetched once.
 
         Runs that start together take turns, here and below, so that none fetches what another just did.
@@ -154,7 +155,6 @@ class Engine:
             fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
             held = plan_fresh(TRADE_CAL, past, None, now=self._now())
             plan = Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good)
-            on_plan(plan)
             report = self.run(plan)
         with_sse = {
             cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells
@@ -162,17 +162,11 @@ class Engine:
         report.waive(with_sse, "SSE's calendar of that year has the open days")
         return report
 
-    def refresh_stock_list(
-        self,
-        *,
-        max_age: dt.timedelta | None = None,
-        on_plan: Callable[[Plan], None] = lambda plan: None,
-    ) -> DatasetReport:
+    def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
         age = STOCK_BASIC.fresh_for if max_age is None else max_age
         with self._alone(PREREQUISITES_LOCK):
             plan = plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now())
-            on_plan(plan)
             return self.run(plan)
 
     def sync_dates(
@@ -185,10 +179,13 @@ class Engine:
         """What is known of the endpoint for this token, with no call made."""
         return self._client.limiters.knowledge.of(api_name, self._now())
 
-    def run(self, plan: Plan, *, books: Books | None = None) -> DatasetReport:
+    def run(
+        self, plan: Plan, *, books: Books | None = None, announced: bool = False
+    ) -> DatasetReport:
         """Fetch and store the plan's cells. What fails is in the report and in the ledger.
 
-        With `books` the plan's cells are calls, and those keep the accounts.
+        With `books` the plan's cells are calls, and those keep the accounts. The cells of an
+        `announced` plan, a batch of a larger one, are not counted once more for progress.
 
         Raises:
             SourceMismatch: the answers come from another source; nothing was stored.
@@ -197,6 +194,8 @@ class Engine:
         report = DatasetReport.of(plan)
         if not plan.todo:
             return report
+        if not announced:
+            self._on_plan(len(plan.todo))
         dataset = plan.dataset
         judged_by_codes = dataset.expectation is Expectation.LISTED_CODES
         universe = Universe.read() if judged_by_codes else None

@@ -32,6 +32,7 @@ from datasync_app.models.sync import (
     SyncLedger,
     SyncTask,
     TaskStatus,
+    TaskWish,
 )
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "SyncRestatement",
     "SyncTask",
     "TaskStatus",
+    "TaskWish",
     "TradeCal",
     "TushareAccount",
     "TushareCall",

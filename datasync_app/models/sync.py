@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -104,15 +106,35 @@ class TaskStatus(models.TextChoices):
     PAUSED = "PAUSED", _("paused")
 
 
+class TaskWish(models.TextChoices):
+    """What a person asked of a task under way; it ends so between two cells."""
+
+    PAUSE = "pause", _("pause")
+    CANCEL = "cancel", _("cancel")
+
+
 class SyncTask(models.Model):
-    """One run of the engine. The database allows one RUNNING task per job type."""
+    """A piece of work of the engine. The database allows one RUNNING task per job type.
+
+    `current_offset` counts finished cells of `expected_cells`; the ledger is what a resumed task
+    relies on. `resume_at` is set on a task that was parked because only time was missing.
+    `resumed_at` and `offset_then` mark where it last began to run, for its rate.
+    """
 
     job_type = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING)
+    wanted = models.CharField(
+        max_length=10, choices=TaskWish.choices, default="", blank=True, db_default=""
+    )
+    wanted_by = models.CharField(max_length=150, default="", blank=True, db_default="")
     current_offset = models.PositiveIntegerField(default=0)
+    expected_cells = models.PositiveIntegerField(null=True)
     batch_size = models.PositiveIntegerField(default=50)
     total_processed = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(null=True)
+    resumed_at = models.DateTimeField(null=True)
+    offset_then = models.PositiveIntegerField(default=0, db_default=0)
+    resume_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True)
     config = models.JSONField(default=dict)
@@ -134,6 +156,24 @@ class SyncTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_type} #{self.pk}: {self.status}"
+
+    @property
+    def cells_per_minute(self) -> float | None:
+        """The rate since it last began to run, or None where nothing can be said yet."""
+        since = self.resumed_at or self.started_at
+        done = self.current_offset - self.offset_then
+        if since is None or done <= 0 or self.updated_at <= since:
+            return None
+        return done * 60 / (self.updated_at - since).total_seconds()
+
+    @property
+    def eta(self) -> dt.datetime | None:
+        """When a running task will have finished its cells, at the rate so far."""
+        rate = self.cells_per_minute
+        if self.status != TaskStatus.RUNNING or rate is None or self.expected_cells is None:
+            return None
+        left = max(self.expected_cells - self.current_offset, 0)
+        return self.updated_at + dt.timedelta(minutes=left / rate)
 
 
 class SyncFailureRecord(models.Model):

@@ -9,18 +9,18 @@ from rest_framework.response import Response
 
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet
+from scheduler_app.api.queries import read_query, whole_number
 from scheduler_app.api.serializers import (
     ExecutionDetailSerializer,
     ExecutionListSerializer,
     ExecutionSerializer,
 )
-from scheduler_app.errors import InvalidSchedule, UnknownJob, short
+from scheduler_app.errors import UnknownJob, short
 from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.registry import registry
 
 DEFAULT_LIMIT = 20
 MOST = 100
-FILTERS = ("job_id", "status", "limit")
 
 
 @extend_schema(tags=["executions"])
@@ -35,32 +35,19 @@ class ExecutionViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """The newest executions first."""
-        given = request.query_params
-        errors = {
-            name: f"There is no filter {short(name)}. The filters are: {', '.join(FILTERS)}."
-            for name in given
-            if name not in FILTERS
-        }
+        given = read_query(
+            request,
+            {
+                "job_id": _known,
+                "status": Status.values,
+                "limit": whole_number(1, MOST, DEFAULT_LIMIT),
+            },
+        )
         rows = ExecutionLog.objects.order_by("-id").defer("traceback", "log")
-        limit = given.get("limit", str(DEFAULT_LIMIT))
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:10]) <= MOST):
-            errors["limit"] = (
-                f"The limit is {short(limit)}; it takes a whole number from 1 to {MOST}."
-            )
-        if "status" in given:
-            if given["status"] not in Status.values:
-                errors["status"] = (
-                    f"There is no status {short(given['status'])}. "
-                    f"The statuses are: {', '.join(Status.values)}."
-                )
-            rows = rows.filter(status=given["status"])
-        if "job_id" in given:
-            if not _known(given["job_id"]):
-                errors["job_id"] = str(UnknownJob(given["job_id"], registry.ids()))
-            rows = rows.filter(job_id=given["job_id"])
-        if errors:
-            raise InvalidSchedule(errors)
-        found = ExecutionSerializer(rows[: int(limit)], many=True)
+        for name in ("job_id", "status"):
+            if name in given:
+                rows = rows.filter(**{name: given[name]})
+        found = ExecutionSerializer(rows[: given["limit"]], many=True)
         return Response({"results": found.data})
 
     @extend_schema(
@@ -78,8 +65,10 @@ class ExecutionViewSet(ApiViewSet):
         return Response(ExecutionDetailSerializer(row).data)
 
 
-def _known(job_id: str) -> bool:
+def _known(job_id: str | None) -> str | None:
     """Registered now, or once: history outlives a job."""
-    if job_id in registry:
-        return True
-    return "\0" not in job_id and ExecutionLog.objects.filter(job_id=job_id).exists()
+    if job_id is None or job_id in registry:
+        return job_id
+    if "\0" in job_id or not ExecutionLog.objects.filter(job_id=job_id).exists():
+        raise ValueError(UnknownJob(job_id, registry.ids()))
+    return job_id

@@ -35,14 +35,17 @@ def problem(
     detail: str,
     errors: Errors | None = None,
     headers: Mapping[str, str] | None = None,
+    **members: Any,
 ) -> JsonResponse:
-    """The answer. It is ASCII, so that an echoed lone surrogate cannot break it."""
+    """The answer, with further `members` (RFC 9457, 3.2). It is ASCII, so that an echoed lone
+    surrogate cannot break it."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "errors": dict(errors or {}),
+        **members,
     }
     return JsonResponse(body, status=status, content_type=MEDIA_TYPE, headers=dict(headers or {}))
 

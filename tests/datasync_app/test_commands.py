@@ -36,8 +36,9 @@ def said(*args: str) -> str:
 
 def test_sync_says_each_cell_in_a_pipe_and_sums_up(source: Sandbox) -> None:
     lines = said("sync", "daily", *WEEK).splitlines()
-    assert len(lines) == 6
-    assert lines[0].startswith("1/5 daily 202001")
+    assert len(lines) == 12
+    assert lines[0] == "1/2 trade_cal SSE:2020: 366 rows"
+    assert lines[6].startswith("7/11 daily 202001")
     assert lines[-1] == "daily: 5 of 5 cells good, 150 rows in 5 calls"
 
 
@@ -51,6 +52,26 @@ def test_sync_shows_the_engine_lines_to_nobody_and_the_level_comes_back(source: 
         logging.getLogger().removeHandler(handler)
     assert "action=cell" not in stream.getvalue()
     assert handler.level == logging.NOTSET
+
+
+def test_sync_of_a_job_says_each_cell_too(source: Sandbox) -> None:
+    lines = said("sync", "sync_stock_basic").splitlines()
+    assert lines[0].startswith("1/2 trade_cal SSE:")
+    assert lines[5].startswith("6/6 stock_basic ")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_sync_shows_a_bar_on_a_terminal(
+    source: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("sync", "daily", *WEEK, stdout=Terminal())
+    bar = capsys.readouterr().err.rpartition("daily:")[2]
+    for part in ("11/11", "rows=912", "calls=5", "quota=195/min", "cell/s"):
+        assert part in bar, bar
 
 
 def test_sync_counts_the_cells_of_a_list_too(source: Sandbox) -> None:

@@ -33,7 +33,7 @@ def test_it_refuses_while_a_sync_is_running(source: Sandbox) -> None:
 
 
 def test_a_run_whose_task_was_dropped_stores_nothing_more(source: Sandbox) -> None:
-    def drop(report: DatasetReport, cell: Cell) -> None:
+    def drop(report: DatasetReport, cell: Cell, task: SyncTask) -> None:
         if report.dataset == "daily" and Daily.objects.exists():
             # As if it had been silent for too long, and go_live came.
             SyncTask.objects.update(status=TaskStatus.FAILED)

@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from scheduler_app.models import JobConfig
+from datasync_app.models import SyncTask, TaskStatus
+from scheduler_app.models import ExecutionLog, JobConfig
+from tests.datasync_app.factories import SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import CHANGE, JOB, TRIGGER, account, logged_in, post, registered
 
@@ -25,6 +27,9 @@ READS = [
     f"{S}/executions",
     f"{S}/preview?cron_expression=0+18+*+*+*",
     f"{S}/executions/1",
+    "/api/sync/tasks",
+    "/api/sync/tasks/1",
+    "/api/sync/coverage?dataset=stock_basic",
     "/api/schema/",
     "/api/docs/",
 ]
@@ -35,6 +40,11 @@ WRITES = [
     (f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
+    ("/api/sync/tasks/1/pause", {}, TRIGGER, 200),
+    ("/api/sync/tasks/2/resume", {}, TRIGGER, 200),
+    ("/api/sync/tasks/1/cancel", {}, TRIGGER, 200),
+    ("/api/sync/daily-history", {}, TRIGGER, 202),
+    ("/api/sync/finance-history", {}, TRIGGER, 202),
 ]
 OTHER = {CHANGE: TRIGGER, TRIGGER: CHANGE}
 
@@ -44,7 +54,14 @@ def job() -> Iterator[None]:
     with registered():
         JobConfigFactory.create(job_id=JOB)
         ExecutionLogFactory.create(id=1, job_id=JOB)
+        SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
+        SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
         yield
+
+
+def state() -> list[object]:
+    """What a change would change."""
+    return [*JobConfig.objects.values(), *SyncTask.objects.values(), *ExecutionLog.objects.values()]
 
 
 def anonymous() -> Client:
@@ -86,20 +103,22 @@ def test_it_lets_those_change_who_may(
         "permitted": lambda: logged_in(permission),
         "superuser": superuser,
     }[who]()
-    before = JobConfig.objects.values().get(job_id=JOB)
+    before = state()
     expected = {"anonymous": 401, "permitted": good, "superuser": good}.get(who, 403)
     assert post(client, route, body).status_code == expected
     if expected != good:
-        assert JobConfig.objects.values().get(job_id=JOB) == before
+        assert state() == before
 
 
 def test_the_table_names_every_route() -> None:
     named = {"schema", "docs", "healthz"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
         "job-trigger", "execution-list", "execution-detail", "preview-list",
+        "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
+        "sync-daily-history", "sync-finance-history", "sync-coverage",
     }  # fmt: skip
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
-    assert {name for name in names if not name.startswith("sync-")} == named
+    assert names == named
 
 
 def test_it_says_which_permission_is_needed() -> None:

@@ -85,7 +85,7 @@ class Command(BaseCommand):
         kwargs = {name: show_date(date) for name, date in given.items() if date is not None}
         values = registry.validate_kwargs(job_id, kwargs)
         tracker = ExecutionTracker(job_id, triggered_by=getpass.getuser(), kwargs=kwargs)
-        with tracker:
+        with Progress(self.stdout, job_id, current_limit), tracker:
             result = registry.get(job_id).function(tracker.run, **values)
             tracker.set_result(result)
         for dataset, summary in (result or {}).items():
@@ -111,10 +111,10 @@ class Command(BaseCommand):
             return
         work = _WORK.get(dataset.name, _sync_dates)
         with (
-            Progress(self.stdout, dataset.name) as progress,
-            open_session(f"sync {dataset.name}", OwnGuard(), on_cell=progress.show) as session,
+            Progress(self.stdout, dataset.name, current_limit),
+            open_session(f"sync {dataset.name}", OwnGuard()) as session,
         ):
-            report = work(session, dataset, first, last, progress)
+            report = work(session, dataset, first, last)
         self._finish(report)
 
     def _show_plan(self, dataset: Dataset, first: dt.date, last: dt.date, now: dt.datetime) -> None:
@@ -144,28 +144,25 @@ class Command(BaseCommand):
         )
 
 
-def _sync_dates(
-    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
-) -> DatasetReport:
+def _sync_dates(session: Session, dataset: Dataset, first: dt.date, last: dt.date) -> DatasetReport:
     session.engine.prepare(first, min(last, market_day(session.now())))
     plan = plan_dates(dataset, first, last, now=session.now())
-    progress.expect(plan)
     return session.engine.run(plan)
 
 
 def _sync_calendar(
-    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
+    session: Session, dataset: Dataset, first: dt.date, last: dt.date
 ) -> DatasetReport:
-    return session.engine.refresh_calendar(first, last, on_plan=progress.expect)
+    return session.engine.refresh_calendar(first, last)
 
 
 def _sync_stock_list(
-    session: Session, dataset: Dataset, first: dt.date, last: dt.date, progress: Progress
+    session: Session, dataset: Dataset, first: dt.date, last: dt.date
 ) -> DatasetReport:
-    return session.engine.refresh_stock_list(max_age=dt.timedelta(0), on_plan=progress.expect)
+    return session.engine.refresh_stock_list(max_age=dt.timedelta(0))
 
 
-_Work = Callable[[Session, Dataset, dt.date, dt.date, Progress], DatasetReport]
+_Work = Callable[[Session, Dataset, dt.date, dt.date], DatasetReport]
 _WORK: dict[str, _Work] = {TRADE_CAL.name: _sync_calendar, STOCK_BASIC.name: _sync_stock_list}
 
 

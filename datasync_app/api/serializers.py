@@ -1,0 +1,81 @@
+"""The JSON of the market data's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from datasync_app.models import SyncTask, TaskStatus
+from scheduler_app.api.serializers import (
+    Body,
+    JSONObjectField,
+    ProblemSerializer,
+    TextAsGiven,
+)
+
+TASK_FIELDS = [
+    "id",
+    "job_type",
+    "status",
+    "wanted",
+    "wanted_by",
+    "current_offset",
+    "expected_cells",
+    "total_processed",
+    "cells_per_minute",
+    "eta",
+    "batch_size",
+    "config",
+    "execution_id",
+    "started_at",
+    "resumed_at",
+    "updated_at",
+    "resume_at",
+    "completed_at",
+    "failure_reason",
+]
+
+
+class TaskSerializer(serializers.ModelSerializer[SyncTask]):
+    status = serializers.ChoiceField(choices=TaskStatus.choices, read_only=True)
+    wanted = serializers.CharField(
+        read_only=True, help_text="pause or cancel, where it is asked for and not yet done"
+    )
+    current_offset = serializers.IntegerField(read_only=True, help_text="cells finished")
+    total_processed = serializers.IntegerField(read_only=True, help_text="rows stored")
+    cells_per_minute = serializers.FloatField(read_only=True, allow_null=True)
+    eta = serializers.DateTimeField(read_only=True, allow_null=True)
+    config = JSONObjectField(read_only=True)
+
+    class Meta:
+        model = SyncTask
+        fields = TASK_FIELDS
+        read_only_fields = TASK_FIELDS
+
+
+class TaskListSerializer(serializers.Serializer[Any]):
+    results = TaskSerializer(many=True, read_only=True)
+
+
+class ConflictSerializer(ProblemSerializer):
+    """A problem that names the task in the way."""
+
+    task = TaskSerializer(read_only=True)
+
+
+class HistoryBody(Body):
+    start = TextAsGiven(help_text="the first date, YYYYMMDD; by default the setting of the job")
+
+
+class NoBody(Body):
+    pass
+
+
+class CoverageListSerializer(serializers.Serializer[Any]):
+    """Each as `manage.py coverage --json` prints it."""
+
+    complete = serializers.BooleanField(
+        read_only=True, help_text="whether everything due in the range is good"
+    )
+    results = serializers.ListField(child=JSONObjectField(), read_only=True)
