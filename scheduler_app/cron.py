@@ -6,6 +6,7 @@ does, a repeated one the first time. Intervals are multiples since a fixed origi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -35,6 +36,8 @@ __all__ = [
     "trigger_of",
     "zone",
 ]
+
+logger = logging.getLogger(__name__)
 
 MAX_INTERVAL_SECONDS = 365 * 24 * 3600
 
@@ -86,7 +89,13 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]
         return self.next_slot(moment - timedelta(seconds=1)) == moment
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        return self.next_slot(previous or now)
+        """Never raises: that would end APScheduler's loop, and with it every other schedule."""
+        try:
+            return self.next_slot(previous or now)
+        except Exception:
+            # None unloads the row. The next full look loads it again, or says why it cannot fire.
+            logger.exception("action=next_slot trigger=%r failed", self)
+            return None
 
 
 class CronSimTrigger(ScheduleTrigger):

@@ -19,6 +19,7 @@ from scheduler_app.errors import LeaseLost
 from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import AWAY, Outage
 from scheduler_app.runner import Runner, Work, merged
+from scheduler_app.watchdog import Watched
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,12 @@ class ThreadDispatcher:
         with self._changed:
             self._waiting.clear()
 
-    @property
-    def is_alive(self) -> bool:
-        return all(thread.is_alive() for thread in self._threads)
+    def watched(self) -> Watched:
+        """For the watchdog. How long a run takes is nothing to judge it by."""
+        return Watched("a run thread", self._is_alive, rounds=lambda: None, patience=0)
+
+    def _is_alive(self) -> bool:
+        return self._stopped or all(thread.is_alive() for thread in self._threads)
 
     def stop_taking(self) -> None:
         """Claim nothing more; runs under way go on."""

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import Error as DatabaseError
@@ -28,12 +30,17 @@ from scheduler_app.registry import JobRegistry, registry
 from scheduler_app.run import STOPPED
 from scheduler_app.runner import Runner
 from scheduler_app.term import Term
+from scheduler_app.watchdog import Watched
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 STOP_SECONDS = 25.0
+# The loop only looks at its memory. The other threads wait for the database, which may take its
+# time to start (the embedded one is given two minutes), but not for ever.
+LOOP_PATIENCE_SECONDS = 10.0
+DATABASE_PATIENCE_SECONDS = 180.0
 
 
 class SchedulerService:
@@ -49,10 +56,11 @@ class SchedulerService:
         self._wake_pulse = threading.Event()
         self._draining = threading.Event()
         self._stopping = threading.Event()
-        self._threads = {
-            "the pulse": self._thread(self._pulse, self._wake_pulse),
-            "the reconcile loop": self._thread(self._tick, self._wake),
-        }
+        self._rounds: Counter[str] = Counter()
+        self._threads = [
+            self._thread("pulse", self._pulse, self._wake_pulse),
+            self._thread("reconcile loop", self._tick, self._wake),
+        ]
         self._listener = Listener(self._wake, self._wake_pulse)
 
     @property
@@ -62,7 +70,7 @@ class SchedulerService:
     def start(self) -> None:
         """Start every thread. Returns at once, whether or not the database answers."""
         self._dispatcher.start()
-        for thread in self._threads.values():
+        for thread in self._threads:
             thread.start()
         self._listener.start()
 
@@ -80,15 +88,24 @@ class SchedulerService:
             self._outage.note(error)
         return self._term.loaded
 
-    def what_died(self) -> str:
-        """The name of a thread that should run and does not, for the watchdog; or nothing."""
-        loop = getattr(self.scheduler, "_thread", None)
-        if loop is not None and not loop.is_alive():
-            return "APScheduler's loop"
-        for name, thread in self._threads.items():
-            if not thread.is_alive():
-                return name
-        return "" if self._dispatcher.is_alive else "a run thread"
+    def watched(self) -> list[Watched]:
+        """The threads that must go on, for the watchdog."""
+        loop = Watched(
+            "APScheduler's loop",
+            is_alive=lambda: self._term.loop_is_alive,
+            rounds=lambda: self._term.look(),  # noqa: PLW0108  # of the term that is then
+            patience=LOOP_PATIENCE_SECONDS,
+        )
+        threads = [
+            Watched(
+                f"the {thread.name}",
+                is_alive=thread.is_alive,
+                rounds=partial(self._rounds.__getitem__, thread.name),
+                patience=DATABASE_PATIENCE_SECONDS,
+            )
+            for thread in self._threads
+        ]
+        return [loop, *threads, self._dispatcher.watched()]
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Hand over, let runs end at their next checkpoint, close those that do not."""
@@ -107,7 +124,7 @@ class SchedulerService:
         self._stopping.set()
         for event in (self._wake, self._wake_pulse):
             event.set()
-        for thread in self._threads.values():
+        for thread in self._threads:
             thread.join(timeout=10)
         self._term.end()
         self._listener.end()
@@ -121,11 +138,14 @@ class SchedulerService:
     def _new_term(self, fence: int | None) -> Term:
         return Term(self.process, self._dispatcher.put, fence)
 
-    def _thread(self, work: Callable[[], float], wake: threading.Event) -> threading.Thread:
-        name = work.__name__.strip("_")
-        return threading.Thread(target=self._repeat, args=(work, wake), name=name, daemon=True)
+    def _thread(
+        self, name: str, work: Callable[[], float], wake: threading.Event
+    ) -> threading.Thread:
+        return threading.Thread(
+            target=self._repeat, args=(name, work, wake), name=name, daemon=True
+        )
 
-    def _repeat(self, work: Callable[[], float], wake: threading.Event) -> None:
+    def _repeat(self, name: str, work: Callable[[], float], wake: threading.Event) -> None:
         """Do the work until the service stops, each time after the seconds it asked for."""
         try:
             while not self._stopping.is_set():
@@ -139,8 +159,9 @@ class SchedulerService:
                     connections.close_all()
                     wait = RETRY_SECONDS
                 except Exception:
-                    logger.exception("action=%s failed; it goes on", work.__name__.strip("_"))
+                    logger.exception("action=%s failed; it goes on", name.replace(" ", "_"))
                     wait = TICK_SECONDS
+                self._rounds[name] += 1
                 wake.wait(wait)
                 wake.clear()
         finally:
@@ -166,6 +187,4 @@ class SchedulerService:
                 self._term.begin()
         if fence is not None and not self._draining.is_set():
             self._term.tick(self.jobs)
-            # The loop waits by a clock that stands still while the machine sleeps.
-            self.scheduler.wakeup()
         return TICK_SECONDS

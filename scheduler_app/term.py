@@ -79,6 +79,20 @@ class Term:
         if self.scheduler.running:
             self.scheduler.shutdown(wait=False)
 
+    @property
+    def loop_is_alive(self) -> bool:
+        """Whether APScheduler's thread lives, or need not."""
+        loop = getattr(self.scheduler, "_thread", None)
+        return not self.scheduler.running or loop is None or loop.is_alive()
+
+    def look(self) -> int | None:
+        """Wake the loop, which waits by a clock that stands still while the machine sleeps; how
+        often it has looked for due jobs, or None if it need not."""
+        if not self.scheduler.running:
+            return None
+        self.scheduler.wakeup()
+        return self._store.looks
+
     def forgive(self) -> None:
         """The database was away: the others get time to beat again before they are judged."""
         self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS

@@ -128,6 +128,13 @@ def test_a_stop_hands_over_at_once(url: str, tmp_path: Path) -> None:
             assert one.exit_code() == 0
 
 
+def test_a_process_whose_loop_is_dead_ends_non_zero(url: str, tmp_path: Path) -> None:
+    ExecutionLogFactory(queued=True, job_id="kills_the_loop")
+    with SchedulerUnderTest(url, tmp_path / "log") as scheduler:
+        assert scheduler.exit_code(10) == 1
+        assert "action=watchdog: APScheduler's loop is dead" in scheduler.log
+
+
 def test_what_was_scheduled_and_stopped_stays_so_after_a_restart(url: str, tmp_path: Path) -> None:
     JobConfigFactory(job_id="quick", cron_expression="0 18 * * *")
     stopped = JobConfigFactory(job_id="endless")

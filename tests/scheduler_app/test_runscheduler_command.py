@@ -11,6 +11,7 @@ from django.core.management import call_command
 
 from scheduler_app.management.commands.runscheduler import SIGNALS
 from scheduler_app.service import SchedulerService
+from scheduler_app.watchdog import Watched
 
 
 @pytest.fixture(autouse=True)
@@ -21,26 +22,29 @@ def own_signals() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def test_it_exits_non_zero_when_a_loop_has_died(caplog: pytest.LogCaptureFixture) -> None:
+def test_it_ends_the_process_when_a_thread_is_dead(caplog: pytest.LogCaptureFixture) -> None:
+    dead = Watched("APScheduler's loop", is_alive=lambda: False, rounds=lambda: 1, patience=1)
     with (
         patch.object(SchedulerService, "start"),
-        patch.object(SchedulerService, "what_died", return_value="APScheduler's loop"),
-        pytest.raises(SystemExit) as exit,
+        patch.object(SchedulerService, "watched", return_value=[dead]),
+        patch("os._exit", side_effect=SystemExit) as exit,
+        pytest.raises(SystemExit),
     ):
         call_command("runscheduler")
-    assert exit.value.code == 1
+    exit.assert_called_once_with(1)
     assert caplog.records[-1].levelname == "CRITICAL"
     assert "APScheduler's loop is dead" in caplog.text
 
 
 def test_it_stops_the_service_when_it_is_asked_to() -> None:
-    def ask(service: SchedulerService) -> str:
+    def ask() -> bool:
         signal.raise_signal(signal.SIGTERM)
-        return ""
+        return True
 
+    lives = Watched("a thread", is_alive=ask, rounds=lambda: None, patience=1)
     with (
         patch.object(SchedulerService, "start"),
-        patch.object(SchedulerService, "what_died", ask),
+        patch.object(SchedulerService, "watched", return_value=[lives]),
         patch.object(SchedulerService, "stop") as stop,
     ):
         call_command("runscheduler")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduler_app import configs
+from scheduler_app.cron import IntervalTrigger
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
 from scheduler_app.leadership import Leadership
@@ -25,6 +26,7 @@ from scheduler_app.run import Run
 from scheduler_app.runner import Queued, Work
 from scheduler_app.service import SchedulerService
 from scheduler_app.term import Term
+from scheduler_app.watchdog import Watchdog
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 from tests.waiting import eventually
 
@@ -347,11 +349,42 @@ class TestService:
                 )
             before = len(statuses("copy_files"))
             assert eventually(lambda: statuses("copy_files")[before:].count("SUCCESS") >= 2)
-            assert service.what_died() == ""
+            assert Watchdog(service.watched()).problem() == ""
 
     def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:
-            assert service.what_died() == ""
+            watchdog = Watchdog(service.watched())
+            assert watchdog.problem() == ""
             assert eventually(lambda: service.scheduler.running)
             with patch.object(service.scheduler._thread, "is_alive", return_value=False):
-                assert service.what_died() == "APScheduler's loop"
+                assert watchdog.problem() == "APScheduler's loop is dead"
+
+    def test_the_watchdog_sees_a_loop_that_waits_for_ever(self, jobs: JobRegistry) -> None:
+        with serving(jobs) as service:
+            assert eventually(lambda: service.scheduler.running)
+            watchdog = Watchdog(service.watched())
+            with service.scheduler._jobstores_lock:
+                # What it looks at every half second, without the waiting.
+                found = {watchdog.problem() for _ in range(25)}
+        assert found == {"", "APScheduler's loop is stuck"}
+
+    def test_the_loop_goes_on_when_a_listener_or_a_trigger_fails(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def listener(event: object) -> None:
+            raise RuntimeError("a listener that fails")
+
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        with serving(jobs) as service:
+            assert eventually(lambda: service.scheduler.get_job("copy_files"))
+            service.scheduler.add_listener(listener)
+            trigger = IntervalTrigger(1)
+            with patch.object(trigger, "slots", side_effect=ArithmeticError("no such day")):
+                now = timezone.now()
+                service.scheduler.add_job(print, trigger, id="odd", next_run_time=now)
+                assert eventually(lambda: service.scheduler.get_job("odd") is None)
+            before = len(statuses("copy_files"))
+            assert eventually(lambda: len(statuses("copy_files")) > before)
+            assert Watchdog(service.watched()).problem() == ""
+        assert "a listener that fails" in caplog.text
+        assert "no such day" in caplog.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import threading
 import time
 from collections.abc import Mapping
 
@@ -37,3 +39,12 @@ def deaf(run: Run, seconds: int = 600) -> None:
 def broken(run: Run) -> None:
     """Always fails."""
     raise RuntimeError("this job is broken")
+
+
+@register_job("kills_the_loop", name="Kills the loop")
+def kills_the_loop(run: Run) -> None:
+    """Ends the thread that fires schedules, as no error of ours is known to do."""
+    (loop,) = [thread for thread in threading.enumerate() if thread.name == "APScheduler"]
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(loop.ident or 0), ctypes.py_object(SystemExit)
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -12,10 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from scheduler_app.service import SchedulerService
+from scheduler_app.watchdog import WATCH_SECONDS, Watchdog, end_process
 
 logger = logging.getLogger(__name__)
 
-WATCH_SECONDS = 0.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -24,8 +23,8 @@ class Command(BaseCommand):
 
     1. SIGTERM, SIGINT or SIGHUP: no more slots are taken, runs end at their next checkpoint, what
        is left after 25 s is closed as CANCELLED. Exit 0.
-    2. A thread that must live has died: CRITICAL, and exit 1 at once, for the supervisor to start
-       a new process. A scheduler that looks alive and fires nothing is the worst of all.
+    2. A thread that must go on is dead or stuck: CRITICAL, and exit 1 at once, for the supervisor
+       to start a new process.
     """
 
     help = "Fire the schedules. Runs until SIGTERM, SIGINT or SIGHUP."
@@ -43,9 +42,8 @@ class Command(BaseCommand):
         service = SchedulerService()
         service.start()
         logger.info("action=started process=%s", service.process)
+        watchdog = Watchdog(service.watched())
         while not asked_to_stop.wait(WATCH_SECONDS):
-            died = service.what_died()
-            if died:
-                logger.critical("action=watchdog: %s is dead; this process ends", died)
-                sys.exit(1)
+            if problem := watchdog.problem():
+                end_process(problem)
         service.stop()
