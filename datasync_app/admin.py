@@ -177,7 +177,12 @@ class EndpointAccessAdmin(ReadOnlyAdmin):
     )
     def forget(self, request: HttpRequest, chosen: QuerySet[EndpointAccess]) -> None:
         count = chosen.update(
-            learned_at=None, learned_limit=None, stated_limit=None, denied_at=None, spent_until=None
+            learned_at=None,
+            learned_limit=None,
+            stated_limit=None,
+            denied_at=None,
+            spent_until=None,
+            held_until=None,
         )
         self.message_user(
             request, _("%(count)d endpoints will be found out anew.") % {"count": count}

@@ -38,7 +38,9 @@ class EndpointAccess(models.Model):
             MaxValueValidator(LARGEST_LIMIT, message=LIMIT_RULE),
         ],
         help_text=_(
-            "Calls per minute. Wins over what was learned; empty: what was learned counts."
+            "Calls per minute for the whole account, of which TUSHARE_QUOTA_SHARE is used. Wins over what "
+            "was learned and over the account's points, but not over TUSHARE_RATE_LIMIT_MAX_CALLS. "
+            "Empty: what was learned counts, or else the points."
         ),
     )
     held_until = models.DateTimeField(null=True)

@@ -73,13 +73,18 @@ def test_who_may_only_look_changes_nothing() -> None:
 
 def test_what_was_learned_can_be_forgotten(staff: Client) -> None:
     access = EndpointAccessFactory.create(
-        learned_limit=1, learned_at=timezone.now(), denied_at=timezone.now(), set_limit=30
+        learned_limit=1,
+        learned_at=timezone.now(),
+        denied_at=timezone.now(),
+        held_until=timezone.now(),
+        set_limit=30,
     )
 
     staff.post(ACCESS, {"action": "forget", "_selected_action": [access.pk]})
 
     access.refresh_from_db()
-    assert (access.learned_at, access.denied_at, access.set_limit) == (None, None, 30)
+    assert (access.learned_at, access.denied_at, access.held_until) == (None, None, None)
+    assert access.set_limit == 30
 
 
 def test_a_day_is_summed_up_by_endpoint() -> None:
