@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import tenacity
 
@@ -31,6 +30,7 @@ from datasync_app.tushare.outcomes import (
 )
 from datasync_app.tushare.sdk import ConnectedDataApi
 from datasync_app.tushare.transport import utc_now
+from datasync_app.tushare.uptime import uptime
 from datasync_app.tushare.wire import Call, Reply
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ TRANSPORT_WAIT_BASE = 0.5
 TRANSPORT_WAIT_MAX = 4.0
 LOOK_AGAIN_SECONDS = 0.2
 TOO_MANY_REQUESTS = 429
+# A slot that was asked for longer ago is not used. A busy database may take a moment to give it.
+FRESH_SLOT_SECONDS = 5.0
 
 
 class TushareClient(ConnectedDataApi):
@@ -62,6 +64,7 @@ class TushareClient(ConnectedDataApi):
         *,
         limiters: EndpointLimiters | None = None,
         clock: Callable[[], float] = time.monotonic,
+        uptime: Callable[[], float] = uptime,
         sleep: Callable[[float], None] | None = None,
         now: Callable[[], dt.datetime] = utc_now,
         call_timeout: float = 30.0,
@@ -77,6 +80,7 @@ class TushareClient(ConnectedDataApi):
         self._now = now
         self._cancelled = cancelled
         self._clock = clock
+        self._uptime = uptime
         self._told: set[tuple[str, tuple[str, ...]]] = set()
         self._sleep = sleep
         self.limiters = limiters or EndpointLimiters(
@@ -196,36 +200,25 @@ class TushareClient(ConnectedDataApi):
 
     def _call_once(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """One attempt; alone, while it is open whether the endpoint may be called at all."""
-        with self._alone_while_unsure(call, cancelled):
-            return self._call_in_a_slot(call, cancelled)
 
-    @contextmanager
-    def _alone_while_unsure(
-        self, call: Call, cancelled: Callable[[], bool] | None
-    ) -> Iterator[None]:
-        """A denial is then one refusal, and not one for every call under way."""
-        alone = None
-        if self.limiters.is_unsure(call.api_name, self._now()):
-            alone = self.limiters.alone(call.api_name)
-            while not alone.acquire(timeout=LOOK_AGAIN_SECONDS):
-                if cancelled is not None and cancelled():
-                    raise CallCancelled("The call was cancelled while another found the way.")
-            if not self.limiters.is_unsure(call.api_name, self._now()):
-                alone.release()
-                alone = None
-        try:
-            yield
-        finally:
-            if alone is not None:
-                alone.release()
+        def check() -> None:
+            if cancelled is not None and cancelled():
+                raise CallCancelled("The call was cancelled while another found the way.")
+
+        with self.limiters.alone_while_unsure(call.api_name, check):
+            return self._call_in_a_slot(call, cancelled)
 
     def _call_in_a_slot(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Wait for a slot, make the call, learn from how it ended and write it down."""
         self.limiters.check(call, self._now())
         way = self._way(call, cancelled)
 
+        asked_at = self._uptime()
+
         def give_up() -> bool:
-            # What others learn while this one waits holds for it too.
+            # Asked before each attempt at a slot. What others learn meanwhile holds for it too.
+            nonlocal asked_at
+            asked_at = self._uptime()
             self.limiters.check(call, self._now())
             if way is Way.FREE and self._circuit.seconds_left() > 0:
                 raise self._away(call)
@@ -235,13 +228,17 @@ class TushareClient(ConnectedDataApi):
         outcome: Answer | TushareError | None = None
         try:
             limiter = self.limiters.for_endpoint(call.api_name)
-            with limiter.acquire_blocking(give_up):
-                at, sent = self._now(), self._clock()
-                try:
-                    reply: Reply | TransportFailure = self._post(call)
-                except TransportFailure as failure:
-                    reply = failure
-                seconds = self._clock() - sent
+            reply: Reply | TransportFailure | None = None
+            while reply is None:
+                with limiter.acquire_blocking(give_up):
+                    if self._uptime() > asked_at + FRESH_SLOT_SECONDS:
+                        continue  # stopped or suspended since; the slot may count no longer
+                    at, sent = self._now(), self._clock()
+                    try:
+                        reply = self._post(call)
+                    except TransportFailure as failure:
+                        reply = failure
+                    seconds = self._clock() - sent
             outcome = _judge(reply, call)
             # Before anything that may fail: others wait for what a probe found out.
             self._tell_circuit(outcome)

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -141,6 +142,10 @@ class CallJournal:
     def __init__(self, database: QuotaDatabase, *, keep_days: int = 30) -> None:
         self.keep_days = keep_days
         self._database = database
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Without anything of a parent process: its entries, its writer, the locks it may have held."""
         self._entries: list[JournalEntry] = []
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
@@ -148,9 +153,12 @@ class CallJournal:
         self._pruned_at: float | None = None
         self._lost = 0
         self._has_complained = False
+        self._process = os.getpid()
 
     def record(self, entry: JournalEntry) -> None:
         """Keep an entry for the next write. Never waits, never fails."""
+        if self._process != os.getpid():
+            self._start_anew()
         with self._lock:
             self._entries.append(entry)
             if len(self._entries) > KEPT:
@@ -164,6 +172,8 @@ class CallJournal:
 
     def flush(self) -> bool:
         """Write what there is. False when the database does not take it; it is kept for later."""
+        if self._process != os.getpid():
+            self._start_anew()
         with self._flushing:
             while True:
                 with self._lock:

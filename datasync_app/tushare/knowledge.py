@@ -27,6 +27,9 @@ class Knowledge(Protocol):
 
     def of(self, api_name: str, now: dt.datetime) -> Access: ...
 
+    def look_anew(self, api_name: str) -> None:
+        """What others wrote up to now is seen by the next `of`."""
+
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
         """A refusal by the minute, with `had` calls of ours in the window."""
 
@@ -69,6 +72,9 @@ class MemoryKnowledge:
             known = self._known.get(api_name) or Access(now)
             asked = None if self._account_answered_at else self._asked_at
             return dataclasses.replace(known, now=now, points=self._points, points_asked_at=asked)
+
+    def look_anew(self, api_name: str) -> None:
+        """Nothing to do: nobody else writes here."""
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
         access = self.of(api_name, now)
@@ -190,15 +196,27 @@ class StoredKnowledge:
         self._fingerprint = account
         self._rules = rules
         self._clock = clock
+        self._lock = threading.Lock()
         self._held: dict[str, tuple[float, Access]] = {}
+        self._changes = 0
 
     def of(self, api_name: str, now: dt.datetime) -> Access:
-        read_at, access = self._held.get(api_name, (None, None))
-        if read_at is not None and access and self._clock() < read_at + READ_AGAIN_SECONDS:
-            return access
+        with self._lock:
+            read_at, access = self._held.get(api_name, (None, None))
+            if read_at is not None and access and self._clock() < read_at + READ_AGAIN_SECONDS:
+                return access
+            read_at, changes = self._clock(), self._changes
         access = self._read(api_name)
-        self._held[api_name] = (self._clock(), access)
+        with self._lock:
+            # What was read before a change must not outlive it.
+            if changes == self._changes:
+                self._held[api_name] = (read_at, access)
         return access
+
+    def look_anew(self, api_name: str) -> None:
+        with self._lock:
+            self._changes += 1
+            self._held.pop(api_name, None)
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
         access = self._read(api_name)
@@ -249,11 +267,11 @@ class StoredKnowledge:
             "unknown": UNKNOWN_POINTS,
         }
         self._database.rows(_ACCOUNT_HAS, values)
-        self._held.clear()
+        self._look_anew_at_all()
 
     def account_is_not_told(self, now: dt.datetime) -> None:
         self._database.rows(_ACCOUNT_IS_NOT_TOLD, [self._fingerprint])
-        self._held.clear()
+        self._look_anew_at_all()
 
     def account(self) -> Account | None:
         known = self._database.rows(
@@ -267,8 +285,13 @@ class StoredKnowledge:
         values = [self._fingerprint, ACCOUNT_AGAIN, ACCOUNT_LASTS, self._is_local]
         may = bool(self._database.rows(_MAY_ASK, values))
         if may:
-            self._held.clear()
+            self._look_anew_at_all()
         return may
+
+    def _look_anew_at_all(self) -> None:
+        with self._lock:
+            self._changes += 1
+            self._held.clear()
 
     def _read(self, api_name: str) -> Access:
         values = [self._fingerprint, self._fingerprint, api_name]
@@ -324,7 +347,7 @@ class StoredKnowledge:
             f" WHERE token_fingerprint = %s AND api_name = %s AND {only}",
             [*values, *row, *(only_values or [])],
         )
-        self._held.pop(api_name, None)
+        self.look_anew(api_name)
 
 
 def _spent(refusal: RateLimited, now: dt.datetime) -> Spent:

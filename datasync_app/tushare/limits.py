@@ -10,8 +10,8 @@ import datetime as dt
 import hashlib
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from datasync_app.tushare.access import LimitRules
@@ -22,6 +22,7 @@ from datasync_app.tushare.outcomes import Denied, RateLimited, show_call
 from datasync_app.tushare.rate_limiter import SlidingWindowRateLimiter
 from datasync_app.tushare.shared_limiter import SharedRateLimiter
 from datasync_app.tushare.transport import is_loopback, utc_now
+from datasync_app.tushare.turns import OwnTurn, SharedTurn, Turn, turn_while
 from datasync_app.tushare.wire import Call
 
 DEFAULT_WINDOW_SECONDS = 60.0
@@ -56,6 +57,7 @@ class EndpointLimiters:
         rules: LimitRules | None = None,
         knowledge: Knowledge | None = None,
         make: MakeLimiter | None = None,
+        make_turn: Callable[[str], Turn] = lambda api_name: OwnTurn(),
     ) -> None:
         self.rules = rules or LimitRules(max_calls, window_seconds, share)
         self.knowledge = knowledge or MemoryKnowledge(self.rules, points)
@@ -69,7 +71,8 @@ class EndpointLimiters:
         self._make = make or in_process
         self._lock = threading.Lock()
         self._limiters: dict[str, Limiter] = {}
-        self._alone: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._make_turn = make_turn
+        self._turns: dict[str, Turn] = {}
 
     def for_endpoint(self, api_name: str) -> Limiter:
         """Its limiter, under the limit that holds now."""
@@ -107,14 +110,23 @@ class EndpointLimiters:
         if self.knowledge.of(api_name, now).says_new():
             self.knowledge.allow(api_name, now)
 
-    def is_unsure(self, api_name: str, now: dt.datetime) -> bool:
-        """Whether the next call may find the endpoint denied: not answered lately, or refused."""
-        return self.knowledge.of(api_name, now).says_new()
+    def alone_while_unsure(
+        self, api_name: str, check: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        """A turn of one's own while the endpoint may be denied: not answered lately, or refused.
 
-    def alone(self, api_name: str) -> threading.Lock:
-        """For the one call that finds out while the others of this process wait for its answer."""
+        `check` is called while others have theirs, and raises to give up.
+        """
         with self._lock:
-            return self._alone[api_name]
+            turn = self._turns.get(api_name)
+            if turn is None:
+                turn = self._turns[api_name] = self._make_turn(api_name)
+        return turn_while(
+            lambda: self.knowledge.of(api_name, self._now()).says_new(),
+            turn,
+            check=check,
+            look_anew=lambda: self.knowledge.look_anew(api_name),
+        )
 
     def check(self, call: Call, now: dt.datetime) -> None:
         """Whether asking makes sense; limits that are due to rise do so on the way.
@@ -176,6 +188,7 @@ def stored_limiters(account: str, rules: LimitRules, *, is_local: bool = False) 
                 rules=rules,
                 knowledge=StoredKnowledge(database, account, rules, is_local=is_local),
                 make=shared,
+                make_turn=lambda api_name: SharedTurn(database, account, api_name),
             )
         return limiters
 

@@ -27,6 +27,9 @@ def test_it_knows_what_an_account_may_call(points: int, calls: int) -> None:
     ("rules", "access", "limit"),
     [
         (LimitRules(), Access(NOW), 195),
+        (LimitRules(), Access(NOW, points_asked_at=NOW - 0.9 * WINDOW), 45),
+        (LimitRules(), Access(NOW, points_asked_at=NOW - WINDOW), 195),
+        (LimitRules(), Access(NOW, points=5000, points_asked_at=NOW), 490),
         (LimitRules(), Access(NOW, points=5000), 490),
         (LimitRules(), dataclasses.replace(KNOWN, points=120), 192),
         (LimitRules(), dataclasses.replace(KNOWN, set_limit=300), 300),

@@ -101,6 +101,22 @@ def test_it_takes_a_slot_for_every_attempt(serve: Serve, connect: Connect) -> No
     assert client.limiters.for_endpoint("daily").used() == 3
 
 
+def test_a_slot_from_before_the_machine_slept_is_not_used(
+    serve: Serve, clock: VirtualClock, token: str
+) -> None:
+    server = serve(answer(ROWS))
+    # Asked for a slot at 0, awake again with it an hour later; then all goes on at once.
+    times = iter([0.0, 0.0, 3600.0])
+    client = TushareClient(
+        token, server.url, clock=clock, sleep=clock.sleep, uptime=lambda: next(times, 3600.0)
+    )
+    client.fetch("daily", {}, ["close"])
+    client.close()
+
+    assert client.limiters.for_endpoint("daily").used() == 2
+    assert len(server.requests) == 1
+
+
 def test_it_learns_from_a_refusal(serve: Serve, connect: Connect) -> None:
     rows = [answer(ROWS)] * 41
     client = connect(serve(*rows, refuse(40203, "频率超限(40次/分钟)"), answer(ROWS)).url)
