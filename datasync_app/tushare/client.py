@@ -152,11 +152,12 @@ class TushareClient(ConnectedDataApi):
         return account
 
     def calls_in_flight(self, api_name: str) -> int:
-        """How many calls of this endpoint to have under way at once, to lose no quota to latency."""
-        limiter = self.limiters.for_endpoint(api_name)
-        return calls_to_hide(
-            self._latencies.p90(api_name), limiter.max_calls, limiter.window_seconds
-        )
+        """How many calls of this endpoint to have under way at once, to lose no quota to latency.
+
+        By the limit as last seen: whoever asks must not wait for a database.
+        """
+        limit, window = self.limiters.last_limit(api_name), self.limiters.rules.window_seconds
+        return calls_to_hide(self._latencies.p90(api_name), limit, window)
 
     def close(self) -> None:
         """Close the connections that are kept open; the journal of the calls is written."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from datasync_app.tushare.access import LimitRules
+from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.account import Account
 from datasync_app.tushare.database import quota_database
 from datasync_app.tushare.knowledge import Knowledge, MemoryKnowledge, StoredKnowledge
@@ -84,6 +84,12 @@ class EndpointLimiters:
         if limiter.max_calls != limit:
             limiter.set_max_calls(limit)
         return limiter
+
+    def last_limit(self, api_name: str) -> int:
+        """The limit that held when it was last asked for; nothing is asked now."""
+        with self._lock:
+            limiter = self._limiters.get(api_name)
+        return limiter.max_calls if limiter else self.rules.in_force(Access(self._now()))
 
     def account_has(self, account: Account, now: dt.datetime | None = None) -> None:
         """The account's points are known now: they decide where no setting does."""
