@@ -25,6 +25,28 @@ class Bars:
         self, ids: Ints, days: Ints, close: Ints, pre: Ints, limits: Ints
     ) -> dict[str, list[object]]:
         """The number fields of some bars, one entry per company and day. Prices come in cents."""
+        open_, high, low = self.span(ids, days, close, pre, limits)
+        change = close - pre
+        volume = self.volume(ids, days, close, pre)
+        after = _round(volume / 100 * self._noise.unit("after hours", ids, days) ** 4)
+        return {
+            "open": _decimal(open_, 100),
+            "high": _decimal(high, 100),
+            "low": _decimal(low, 100),
+            "close": _decimal(close, 100),
+            "pre_close": _decimal(pre, 100),
+            "change": _decimal(change, 100),
+            "pct_chg": _decimal((2 * change * 1_000_000 + pre) // (2 * pre), 10_000),
+            "vol": _decimal(volume, 100),
+            "amount": _decimal(self.amount(volume, (open_, high, low, close)), 1000),
+            "ah_vol": self._since_after_hours(days, _decimal(after, 100)),
+            "ah_amount": self._since_after_hours(days, _decimal(_round(after * close / 100), 1000)),
+        }
+
+    def span(
+        self, ids: Ints, days: Ints, close: Ints, pre: Ints, limits: Ints
+    ) -> tuple[Ints, Ints, Ints]:
+        """Open, high and low, in cents."""
         draw = self._noise.unit
         highest = (pre * (100 + limits) + 50) // 100
         lowest = (pre * (100 - limits) + 50) // 100
@@ -36,23 +58,12 @@ class Bars:
         under = 0.02 * pre * draw("low", ids, days) ** 2
         high = np.minimum(np.maximum(open_, close) + over.astype(np.int64), highest)
         low = np.maximum(np.minimum(open_, close) - under.astype(np.int64), lowest)
-        change = close - pre
-        volume = self.volume(ids, days, close, pre)
-        average = (open_ + high + low + 2 * close) / 5
-        after = _round(volume / 100 * draw("after hours", ids, days) ** 4)
-        return {
-            "open": _decimal(open_, 100),
-            "high": _decimal(high, 100),
-            "low": _decimal(low, 100),
-            "close": _decimal(close, 100),
-            "pre_close": _decimal(pre, 100),
-            "change": _decimal(change, 100),
-            "pct_chg": _decimal((2 * change * 1_000_000 + pre) // (2 * pre), 10_000),
-            "vol": _decimal(volume, 100),
-            "amount": _decimal(_round(volume * average / 100), 1000),
-            "ah_vol": self._since_after_hours(days, _decimal(after, 100)),
-            "ah_amount": self._since_after_hours(days, _decimal(_round(after * close / 100), 1000)),
-        }
+        return open_, high, low
+
+    def amount(self, volume: Ints, prices: tuple[Ints, Ints, Ints, Ints]) -> Ints:
+        """In yuan, of the volume at the average of open, high, low and, twice, the close."""
+        open_, high, low, close = prices
+        return _round(volume * ((open_ + high + low + 2 * close) / 5) / 100)
 
     def volume(self, ids: Ints, days: Ints, close: Ints, pre: Ints) -> Ints:
         """In hundredths of a lot; more is traded when the price moves."""

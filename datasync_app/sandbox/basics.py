@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasync_app.sandbox.calendar import Calendar
+from datasync_app.sandbox.names import Names
 from datasync_app.sandbox.noise import Noise
 from datasync_app.sandbox.population import (
     BEIJING,
@@ -54,15 +55,18 @@ _INDUSTRIES = (
 _ANNOUNCED_DAYS = 10
 
 
-def basic_rows(people: Population, calendar: Calendar, noise: Noise, today: int) -> Rows:
+def basic_rows(
+    people: Population, calendar: Calendar, names: Names, noise: Noise, today: int
+) -> Rows:
     """Everybody known on a day (the number of the last open day), by code."""
     ids = range(people.listed_before(today + 1 + _ANNOUNCED_DAYS))
+    codes = people.renumbering.on(today).shown
     areas = (noise.unit("area", ids) * len(_AREAS)).astype(int).tolist()
     industries = (noise.unit("industry", ids) * len(_INDUSTRIES)).astype(int).tolist()
     connect = noise.unit("connect", ids).tolist()
     rows: Rows = []
     for number in ids:
-        code = people.codes[number]
+        code = codes[number]
         market, exchange = _MARKETS[int(people.boards[number])]
         status = _status(people, number, today)
         connected = exchange != "BSE" and connect[number] < 0.5
@@ -70,7 +74,7 @@ def basic_rows(people: Population, calendar: Calendar, noise: Noise, today: int)
             [
                 code,
                 code[:6],
-                f"虚构{number + 1:04}",
+                names.on(number, today),
                 _AREAS[areas[number]],
                 _INDUSTRIES[industries[number]],
                 f"虚构{number + 1:04}股份有限公司",

@@ -1,4 +1,7 @@
-"""Which days are open and who is listed: `trade_cal` and `stock_basic`."""
+"""Which days are open, who is listed, under which code and name.
+
+`trade_cal`, `stock_basic`, `namechange` and `bse_mapping`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from datasync_app.sandbox.protocol import Rows, date_range
 from datasync_app.sandbox.world import Scene
 
 CALENDAR_FIELDS = ("exchange", "cal_date", "is_open", "pretrade_date")
+NAME_FIELDS = ("ts_code", "name", "start_date", "end_date", "ann_date", "change_reason")
+MAPPING_FIELDS = ("name", "o_code", "n_code", "list_date")
 _EXCHANGES = ("SSE", "SZSE")
 
 
@@ -42,5 +47,56 @@ def stock_basic(scene: Scene, params: Mapping[str, str]) -> Rows:
         for position, name in enumerate(BASIC_FIELDS)
         if name in params
     ]
-    rows = basic_rows(world.people, world.calendar, world.noise, scene.today)
+    rows = basic_rows(world.people, world.calendar, world.names, world.noise, scene.today)
     return [row for row in rows if all(row[at] in texts for at, texts in wanted)]
+
+
+def namechange(scene: Scene, params: Mapping[str, str]) -> Rows:
+    """Every name so far; a few rows come twice, and most are announced on no date.
+
+    start_date and end_date range over the announcements.
+    """
+    world, today = scene.world, scene.today
+    texts, codes = world.calendar.texts, scene.codes.shown
+    start, end = date_range(params)
+    is_ranged = bool({"start_date", "end_date"} & params.keys())
+    if "ts_code" in params:
+        numbers = scene.numbers(params["ts_code"]).tolist()
+    else:
+        numbers = list(range(world.people.listed_before(today + 1)))
+    rows: Rows = []
+    for number in numbers:
+        names = [name for name in world.names.of(number) if name.since <= today]
+        ends = [*(name.since for name in names[1:]), None]
+        for name, until in zip(names, ends, strict=True):
+            announced = None if name.announced is None else texts[name.announced]
+            if is_ranged and not (announced and start <= announced <= end):
+                continue
+            last = None if until is None else show_date(_day_before(world.calendar.days[until]))
+            row = [codes[number], name.name, texts[name.since], last, announced, name.reason]
+            rows += [row, list(row)] if name.doubled else [row]
+    return sorted(rows, key=lambda row: str(row[2]), reverse=True)
+
+
+def bse_mapping(scene: Scene, params: Mapping[str, str]) -> Rows:
+    """Old and new codes of the Beijing companies, from the day of the change on."""
+    world, today = scene.world, scene.today
+    rows: Rows = [
+        [
+            world.names.on(number, today),
+            change.old,
+            world.people.codes[number],
+            world.calendar.texts[world.people.listed[number]],
+        ]
+        for number, change in world.people.renumbering.changes.items()
+        if change.old.endswith(".BJ") and change.since <= today
+    ]
+    return [
+        row
+        for row in rows
+        if params.get("o_code", row[1]) == row[1] and params.get("n_code", row[2]) == row[2]
+    ]
+
+
+def _day_before(day: dt.date) -> dt.date:
+    return day - dt.timedelta(days=1)

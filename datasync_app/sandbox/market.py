@@ -19,7 +19,16 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.basics import BASIC_FIELDS
 from datasync_app.sandbox.factors import FACTOR_FIELDS
 from datasync_app.sandbox.indicator_fields import INDICATOR_DEFAULTS, INDICATOR_FIELDS
-from datasync_app.sandbox.listing import CALENDAR_FIELDS, stock_basic, trade_cal
+from datasync_app.sandbox.indices import INDEX_FIELDS
+from datasync_app.sandbox.listing import (
+    CALENDAR_FIELDS,
+    MAPPING_FIELDS,
+    NAME_FIELDS,
+    bse_mapping,
+    namechange,
+    stock_basic,
+    trade_cal,
+)
 from datasync_app.sandbox.protocol import (
     ENDPOINTS,
     Clock,
@@ -36,6 +45,7 @@ from datasync_app.sandbox.trading import (
     adj_factor,
     daily,
     daily_basic,
+    index_daily,
     suspend_d,
 )
 from datasync_app.sandbox.valuations import VALUATION_FIELDS
@@ -51,6 +61,8 @@ class Table:
     rows: Callable[[Scene, Mapping[str, str]], Rows]
 
 
+# About so many are listed in the market of full size.
+_COMPANIES = 5400
 _BASIC_DEFAULTS = ("ts_code", "symbol", "name", "area", "industry", "market", "list_date")
 
 TABLES: Mapping[str, Table] = {
@@ -62,17 +74,29 @@ TABLES: Mapping[str, Table] = {
     "disclosure_date": Table(DISCLOSURE_FIELDS, DISCLOSURE_FIELDS[:-1], disclosure_date),
     "fina_indicator": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
     "fina_indicator_vip": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
+    "index_daily": Table(INDEX_FIELDS, INDEX_FIELDS, index_daily),
+    "namechange": Table(NAME_FIELDS, NAME_FIELDS, namechange),
+    "bse_mapping": Table(MAPPING_FIELDS, MAPPING_FIELDS, bse_mapping),
     "suspend_d": Table(SUSPENSION_FIELDS, SUSPENSION_FIELDS, suspend_d),
 }
 
 
 class GeneratedMarket:
-    def __init__(self, seed: int = 1, clock: Clock = lambda: dt.datetime.now(dt.UTC)) -> None:
-        self.identity = f"sandbox:{seed}"
+    """`companies` makes a market of about so many listed today, and another one: its identity tells."""
+
+    def __init__(
+        self,
+        seed: int = 1,
+        clock: Clock = lambda: dt.datetime.now(dt.UTC),
+        *,
+        companies: int | None = None,
+    ) -> None:
+        self.identity = f"sandbox:{seed}" + (f":{companies}" if companies else "")
         self._seed = seed
+        self._share = companies / _COMPANIES if companies else 1.0
         self._clock = clock
         self._lock = threading.RLock()
-        self._world = World(seed, self._now().year)
+        self._world = World(seed, self._now().year, self._share)
 
     def serves(self, api_name: str) -> bool:
         return api_name in TABLES
@@ -96,7 +120,7 @@ class GeneratedMarket:
         year = (now or self._now()).year
         with self._lock:
             if year > self._world.calendar.last_year:
-                self._world = World(self._seed, year)
+                self._world = World(self._seed, year, self._share)
             return self._world
 
     def _rows(

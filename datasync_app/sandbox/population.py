@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.noise import Floats, Ints, Noise
+from datasync_app.sandbox.renumbering import SHENZHEN_CHANGES, Renumbering, find_changes
 
 SHANGHAI_MAIN, SHENZHEN_MAIN, CHINEXT, STAR, BEIJING = range(5)
 BEIJING_FIRST_DAY = dt.date(2021, 11, 15)
@@ -33,30 +35,34 @@ _SHARES = (
 )
 _SMALL_BOARD_FROM = 2004
 
+_TAKEN = frozenset(new for new, _ in SHENZHEN_CHANGES.values())
+
 YEAR_DAYS = 243
 
 
 class Population:
     """Everybody listed until the calendar's end, in the order of listing.
 
-    A company's number, code, listing and end depend on its listing year and those before it, so a
-    longer calendar only adds companies. `ends` is the first day without bars, `delists` the day it
-    leaves the list; between them its listing is paused.
+    `share` makes a smaller market of the same kind. A company's number, code, listing and end depend
+    on its listing year and those before it, so a longer calendar only adds companies. `ends` is the
+    first day without bars, `delists` the day it leaves the list; between them its listing is paused.
     """
 
-    def __init__(self, calendar: Calendar, noise: Noise) -> None:
+    def __init__(self, calendar: Calendar, noise: Noise, share: float = 1.0) -> None:
         listed: list[int] = []
         boards: list[int] = []
         for year in range(1990, calendar.last_year + 1):
-            days, kinds = _listings_of(year, calendar, noise)
+            days, kinds = _listings_of(year, calendar, noise, share)
             listed += days
             boards += kinds
         self.count = len(listed)
         self.listed: Ints = np.array(listed, dtype=np.int64)
         self.boards: Ints = np.array(boards, dtype=np.int64)
-        self.codes = list(_codes(boards, [calendar.days[number].year for number in listed]))
-        self.numbers = {code: number for number, code in enumerate(self.codes)}
         self.ends, self.delists = _ends(self.listed, noise)
+        self.codes = list(_codes(boards, [calendar.days[number].year for number in listed]))
+        changes = find_changes(self.codes, listed, self.ends.tolist(), calendar)
+        self.renumbering = Renumbering(self.codes, changes)
+        self.numbers = {code: number for number, code in enumerate(self.codes)}
         ids = np.arange(self.count)
         # Prices from 9 to 60 yuan to begin with, and shares for 2,000 to 200,000 lots a day.
         self.log_price: Floats = np.log(9.0) + noise.unit("price", ids) * np.log(60.0 / 9.0)
@@ -67,10 +73,14 @@ class Population:
         return int(np.searchsorted(self.listed, day, side="left"))
 
 
-def _listings_of(year: int, calendar: Calendar, noise: Noise) -> tuple[list[int], list[int]]:
+def _listings_of(
+    year: int, calendar: Calendar, noise: Noise, share: float
+) -> tuple[list[int], list[int]]:
     first = calendar.first_from(dt.date(year, 1, 1))
     end = calendar.first_from(dt.date(year + 1, 1, 1))
-    numbers = np.arange(_LISTINGS.get(year, _LATER_LISTINGS))
+    listings = share * _LISTINGS.get(year, _LATER_LISTINGS)
+    # A fraction is made up for over the years.
+    numbers = np.arange(math.floor(listings + noise.unit("fraction", year)[0]))
     offsets = noise.unit("listing day", numbers, year) * (end - first)
     # The first companies were there when the exchange opened.
     days = sorted((offsets * (year > 1990)).astype(np.int64) + first)
@@ -79,8 +89,9 @@ def _listings_of(year: int, calendar: Calendar, noise: Noise) -> tuple[list[int]
     if year == BEIJING_FIRST_DAY.year:
         opening = calendar.first_from(BEIJING_FIRST_DAY)
         at = int(np.searchsorted(days, opening))
-        days[at:at] = [opening] * _BEIJING_AT_OPENING
-        kinds[at:at] = [BEIJING] * _BEIJING_AT_OPENING
+        opened = math.ceil(share * _BEIJING_AT_OPENING)
+        days[at:at] = [opening] * opened
+        kinds[at:at] = [BEIJING] * opened
     return [int(day) for day in days], kinds
 
 
@@ -102,7 +113,7 @@ def _codes(boards: list[int], years: list[int]) -> Iterator[str]:
     early = _range(".SZ", 0)
     for board, year in zip(boards, years, strict=True):
         pool = early if board == SHENZHEN_MAIN and year < _SMALL_BOARD_FROM else pools[board]
-        yield next(pool)
+        yield next(code for code in pool if code not in _TAKEN)
 
 
 def _range(suffix: str, *thousands: int) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _filings(scene: Scene, params: Mapping[str, str], first: int, last: int) -> 
 
 
 def _plans(scene: Scene, filings: Filings, out: int) -> Rows:
-    codes = scene.world.people.codes
+    codes = scene.codes.shown
     known = filings.planned <= out
     revised = known & (filings.revised <= out)
     announced = np.where(revised, filings.revised, filings.planned)
@@ -105,7 +105,7 @@ def _plans(scene: Scene, filings: Filings, out: int) -> Rows:
 
 def _versions(scene: Scene, filings: Filings, out: int, asked: list[int]) -> Rows:
     """One or two rows per report, newest period first; with dates asked for, of those only."""
-    world, version = scene.world, filings.version
+    world, version, codes = scene.world, filings.version, scene.codes.shown
     ends = np.array([ordinal(period_end(number)) for number in filings.period.tolist()])
     first_flag = np.isin(version, (Version.LATEST_ONLY, Version.RESTATED, Version.MISDATED))
     later = version == Version.RESTATED
@@ -134,7 +134,7 @@ def _versions(scene: Scene, filings: Filings, out: int, asked: list[int]) -> Row
     changed = is_second & np.isin(version[at], (Version.CORRECTED, Version.RESTATED))
     numbers = world.indicators.columns(who, period, changed)
     keys: list[list[object]] = [
-        [world.people.codes[number] for number in who.tolist()],
+        [codes[number] for number in who.tolist()],
         [_text(day) for day in announced.tolist()],
         [_period_text(number) for number in period.tolist()],
     ]

@@ -1,4 +1,4 @@
-"""Rows by company and trade date: `daily`, `daily_basic`, `adj_factor`, `suspend_d`."""
+"""Rows by trade date: `daily`, `daily_basic`, `adj_factor`, `suspend_d`, `index_daily`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from datasync_app.sandbox.bars import NUMBERS
 from datasync_app.sandbox.halts import BLOCK
+from datasync_app.sandbox.indices import INDEX_FIELDS, INDICES
 from datasync_app.sandbox.noise import Ints
 from datasync_app.sandbox.prices import Path
 from datasync_app.sandbox.protocol import Rows
@@ -69,12 +70,12 @@ def suspend_d(scene: Scene, params: Mapping[str, str]) -> Rows:
     asked = None
     if "ts_code" in params:
         asked = set(scene.numbers(params["ts_code"], several=True).tolist())
-    kind = params.get("suspend_type", "")
+    kind, codes = params.get("suspend_type", ""), scene.codes.shown
     rows: Rows = []
     for day in range(last, first - 1, -1):
         found = sorted(world.suspensions.of_day(day), key=lambda item: world.rank[item[0]])
         rows += [
-            [world.people.codes[number], world.calendar.texts[day], hours, type_]
+            [codes[number], world.calendar.texts[day], hours, type_]
             for number, hours, type_ in found
             if (asked is None or number in asked) and kind in {"", type_}
         ]
@@ -83,10 +84,27 @@ def suspend_d(scene: Scene, params: Mapping[str, str]) -> Rows:
     return rows
 
 
+def index_daily(scene: Scene, params: Mapping[str, str]) -> Rows:
+    code = params["ts_code"]
+    first, last = scene.days("index_daily", params)
+    if code not in INDICES:
+        return []
+    index = scene.world.indices.bars(code)
+    first = max(first, index.first_day)
+    days = np.arange(last, first - 1, -1)
+    texts = scene.world.calendar.texts
+    dates: list[object] = [texts[day] for day in days.tolist()]
+    columns = [index.columns[name][days - index.first_day].tolist() for name in INDEX_FIELDS[2:]]
+    return [[code, *row] for row in zip(dates, *columns, strict=True)]
+
+
 def _rows(scene: Scene, who: Ints, when: Ints, columns: list[list[object]]) -> Rows:
-    codes: list[object] = [scene.world.people.codes[number] for number in who.tolist()]
-    dates: list[object] = [scene.world.calendar.texts[number] for number in when.tolist()]
-    return list(map(list, zip(codes, dates, *columns, strict=True)))
+    codes, texts = scene.codes.shown, scene.world.calendar.texts
+    keys: list[list[object]] = [
+        [codes[number] for number in who.tolist()],
+        [texts[number] for number in when.tolist()],
+    ]
+    return list(map(list, zip(*keys, *columns, strict=True)))
 
 
 def _traded(scene: Scene, api_name: str, params: Mapping[str, str]) -> Iterator[Bars]:

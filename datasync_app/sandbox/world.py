@@ -17,11 +17,14 @@ from datasync_app.sandbox.filings import Reporting
 from datasync_app.sandbox.finances import Finances
 from datasync_app.sandbox.halts import BLOCK
 from datasync_app.sandbox.indicators import Indicators
+from datasync_app.sandbox.indices import Indices
+from datasync_app.sandbox.names import Names
 from datasync_app.sandbox.noise import Ints, Noise
 from datasync_app.sandbox.population import Population
 from datasync_app.sandbox.prices import Path, Prices
 from datasync_app.sandbox.protocol import bad_parameter, date_range
 from datasync_app.sandbox.publication import published_at
+from datasync_app.sandbox.renumbering import Codes
 from datasync_app.sandbox.suspensions import Suspensions
 from datasync_app.sandbox.valuations import Valuations
 
@@ -31,16 +34,18 @@ _PATHS_KEPT = 12
 class World:
     """Everything that follows from seed and calendar. A later year only adds to it."""
 
-    def __init__(self, seed: int, last_year: int) -> None:
+    def __init__(self, seed: int, last_year: int, share: float = 1.0) -> None:
         noise = Noise(seed)
         self.noise = noise
         self.calendar = Calendar(last_year)
-        self.people = Population(self.calendar, noise)
+        self.people = Population(self.calendar, noise, share)
         self.prices = Prices(self.calendar, self.people, noise)
         self.bars = Bars(self.calendar, self.people, noise)
         self.finances = Finances(self.people, last_year, noise)
         self.factors = Factors(self.calendar, self.prices.rights, noise)
         self.valuations = Valuations(self.calendar, self.people, self.prices.rights, self.finances)
+        self.names = Names(self.calendar, self.people, noise)
+        self.indices = Indices(self.calendar, self.people, self.prices, self.bars, noise)
         self.reporting = Reporting(self.calendar, self.people, noise)
         self.indicators = Indicators(self.calendar, self.finances, self.prices.rights, noise)
         self.suspensions = Suspensions(self.people, self.prices.halts, noise)
@@ -77,6 +82,11 @@ class Scene:
         """The number of the last open day until now."""
         return self.world.calendar.last_until(self.now.date())
 
+    @property
+    def codes(self) -> Codes:
+        """Everybody's code as the source tells it by now."""
+        return self.world.people.renumbering.on(self.today)
+
     def days(self, api_name: str, params: Mapping[str, str]) -> tuple[int, int]:
         """First and last day that trade_date, start_date and end_date leave and that is out.
 
@@ -102,7 +112,7 @@ class Scene:
 
     def numbers(self, codes: str, *, several: bool = False) -> Ints:
         """Companies by their codes, several of them separated by commas where that is allowed."""
-        known = self.world.people.numbers
+        known = self.codes.numbers
         asked = [code.strip() for code in codes.split(",")] if several else [codes]
         return np.array(sorted({known[code] for code in asked if code in known}), dtype=np.int64)
 

@@ -25,3 +25,12 @@ def code_at(market: GeneratedMarket, share: float) -> str:
 
 def bars_of(market: GeneratedMarket, date: str) -> list[dict[str, object]]:
     return table(market, "daily", trade_date=date)
+
+
+def under_new_codes(
+    market: GeneratedMarket, rows: list[dict[str, object]]
+) -> list[dict[str, object]]:
+    """Rows that were told before some companies got another code, as told since."""
+    people = market.world().people
+    new = {change.old: people.codes[n] for n, change in people.renumbering.changes.items()}
+    return [{**row, "ts_code": new.get(str(row["ts_code"]), row["ts_code"])} for row in rows]
