@@ -11,7 +11,7 @@ from datasync_app.engine import task_requests, tasks
 from datasync_app.errors import TaskRefused
 from datasync_app.models import SyncTask, TaskStatus
 from datasync_app.session import execution_is_closed
-from scheduler_app import claims, configs
+from scheduler_app import claims, configs, going_on
 from scheduler_app.models import Cause, ExecutionLog
 from scheduler_app.registry import registry
 
@@ -67,7 +67,7 @@ def resume(task_id: int, *, by: str) -> SyncTask:
             raise TaskRefused(
                 f"Task {task_id} belongs to the command `manage.py {job_type}`: start that again."
             )
-        claims.cancel_follow_ups(job_type, f"{by} let the task go on at once")
+        going_on.cancel_follow_ups(job_type, f"{by} let the task go on at once")
         execution, _created = configs.queue_run(
             job_type, Cause.API, triggered_by=by, job_kwargs=config
         )
@@ -82,6 +82,6 @@ def cancel(task_id: int, *, by: str) -> SyncTask:
     """End a task, a running one between two cells. Raises as `task_requests.cancel` does."""
     task = task_requests.cancel(task_id, by=by, now=timezone.now(), withdraw=claims.withdraw)
     if task.status == TaskStatus.FAILED:
-        claims.cancel_follow_ups(task.job_type, f"{by} cancelled the task")
+        going_on.cancel_follow_ups(task.job_type, f"{by} cancelled the task")
     logger.info("action=cancel_task task=%s by=%s", task_id, by)
     return task

@@ -65,3 +65,6 @@ class Parked(DatasyncError):
 
 class NotBuiltYet(DatasyncError):
     """The job is declared, but this version has nothing that it could do."""
+
+    # For the scheduler: to try again would change nothing.
+    retriable = False

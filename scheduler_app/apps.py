@@ -11,5 +11,5 @@ class SchedulerConfig(AppConfig):
     verbose_name = "Scheduler"
 
     def ready(self) -> None:
-        # Each app names its jobs in a module `jobs.py`; importing it registers them.
-        autodiscover_modules("jobs")
+        # Each app names its jobs and calendars in modules of these names; importing registers them.
+        autodiscover_modules("jobs", "run_calendar")

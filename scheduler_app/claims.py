@@ -8,19 +8,24 @@ hands while a claim is made, and every claim carries its fence.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from scheduler_app import leadership
+from scheduler_app import going_on, leadership, left_out, policies
+from scheduler_app.calendars import run_day
 from scheduler_app.cron import trigger_of
 from scheduler_app.errors import InvalidCron
-from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
+from scheduler_app.left_out import LeftOut
+from scheduler_app.locks import lock_job
+from scheduler_app.models import ASKED_FOR, OPEN_STATUSES, Cause, ExecutionLog, JobConfig, Status
+from scheduler_app.policies import Open
 
 logger = logging.getLogger(__name__)
 
@@ -44,16 +49,16 @@ class Owner:
 def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> ExecutionLog | None:
     """Claim attempt 1 of a slot; the execution if it is RUNNING for this process now.
 
-    None where there is nothing to start: the slot is taken, the schedule no longer has it, or the
-    job is still running, which leaves a row that says so. A claim of this process whose answer was
-    lost is given again: the caller knows what it has started.
+    None where there is nothing to start: the slot is taken, the schedule no longer has it, or its
+    policies leave it out or let it wait, which leaves a row that says so. A claim of this process
+    whose answer was lost is given again: the caller knows what it has started.
 
     Raises:
         LeaseLost: another process leads now.
     """
     with transaction.atomic():
         owner.hold()
-        _lock(job_id)
+        lock_job(job_id)
         config = JobConfig.objects.get_by_job_id(job_id)
         if config is None or not _has_slot(config, slot):
             logger.info("action=drop_slot job_id=%s slot=%s: not scheduled any more", job_id, slot)
@@ -63,98 +68,131 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> Execu
             mine = taken.status == Status.RUNNING and taken.process_id == owner.process_id
             return taken if mine else None
         now = timezone.now()
+        day = run_day(config, slot)
+        others = _open(job_id)
+        verdict = policies.judge_slot(config, slot, now, day, others)
+        _advance(job_id, slot)
+        if verdict.status not in OPEN_STATUSES:
+            left_out.record(config, LeftOut(slot, verdict.status, verdict.reason), now)
+            return None
+        if verdict.stops_running:
+            _make_way(others, slot, now)
         execution = ExecutionLog(
             job_id=job_id,
             scheduled_for=slot,
-            status=Status.RUNNING,
+            status=verdict.status,
             caused_by=cause,
-            process_id=owner.process_id,
-            fence=owner.fence,
             job_kwargs=config.job_kwargs,
-            started_at=now,
         )
-        running = _running(job_id)
-        if running is not None:
-            execution.status = Status.SKIPPED_OVERLAP
-            execution.finished_at = now
-            execution.error_message = f"execution {running} of this job was still running"
-        execution.save(force_insert=True)
-        _advance(job_id, slot)
-        if running is None:
+        if verdict.status == Status.RUNNING:
+            execution.started_at = now
+            execution.process_id, execution.fence = owner.process_id, owner.fence
             _note_run(job_id, now)
-    if running is not None:
-        logger.warning("action=skip_overlap job_id=%s slot=%s running=%s", job_id, slot, running)
-        return None
-    return execution
+        execution.save(force_insert=True)
+    execution.doubt = day.doubt
+    return execution if verdict.status == Status.RUNNING else None
 
 
 def claim_queued(execution_id: int, job_id: str, owner: Owner) -> ExecutionLog | None:
-    """Take a queued execution to RUNNING; None while the job still runs, or if it is taken.
+    """Take a queued execution to RUNNING; None while it has to wait, or if it is taken or closed.
 
     Raises:
         LeaseLost: another process leads now.
     """
     with transaction.atomic():
         owner.hold()
-        _lock(job_id)
+        lock_job(job_id)
         execution = ExecutionLog.objects.filter(pk=execution_id).first()
         if execution is None:
             return None
         if execution.status == Status.RUNNING and execution.process_id == owner.process_id:
             return execution
-        if execution.status != Status.QUEUED or _running(job_id) is not None:
+        if execution.status != Status.QUEUED or _open(job_id).running is not None:
             return None
-        execution.status = Status.RUNNING
-        execution.process_id = owner.process_id
-        execution.fence = owner.fence
-        execution.started_at = timezone.now()
-        execution.save(update_fields=["status", "process", "fence", "started_at"])
-        _note_run(job_id, execution.started_at)
-    return execution
-
-
-def record_missed(job_id: str, slots: Iterable[datetime], reason: str, owner: Owner) -> None:
-    """Leave a MISSED row for each slot that has no row yet.
-
-    Raises:
-        LeaseLost: another process leads now.
-    """
-    now = timezone.now()
-    rows = [
-        ExecutionLog(
-            job_id=job_id,
-            scheduled_for=slot,
-            status=Status.MISSED,
-            caused_by=Cause.SCHEDULE,
-            started_at=now,
-            finished_at=now,
-            error_message=reason,
+        now = timezone.now()
+        config = JobConfig.objects.get_by_job_id(job_id)
+        due = execution.not_before or execution.scheduled_for
+        verdict = policies.judge_waiting(config, execution.caused_by, due, now)
+        if verdict.status == Status.QUEUED:
+            return None
+        execution.status = verdict.status
+        execution.started_at = now
+        if verdict.status == Status.RUNNING:
+            execution.process_id, execution.fence = owner.process_id, owner.fence
+            _note_run(job_id, now)
+        else:
+            execution.finished_at = now
+            execution.error_message = verdict.reason
+        execution.save(
+            update_fields=[
+                "status",
+                "process",
+                "fence",
+                "started_at",
+                "finished_at",
+                "error_message",
+            ]
         )
-        for slot in slots
-    ]
+    if verdict.status == Status.RUNNING:
+        return execution
+    logger.warning(
+        "action=left_out job_id=%s execution=%s: %s", job_id, execution_id, verdict.reason
+    )
+    return None
+
+
+def ready(now: datetime) -> list[tuple[str, int]]:
+    """Queued executions that may start now, the oldest of each job: (job_id, id).
+
+    However many one job has, the others get their turn. What a pause holds is left out here, so
+    that it does not stand in front of a run that a person asked for.
+    """
+    running = ExecutionLog.objects.filter(status=Status.RUNNING).values("job_id")
+    paused = JobConfig.objects.filter(paused_at__lte=now).exclude(paused_until__lte=now)
+    due = (
+        ExecutionLog.objects.filter(status=Status.QUEUED)
+        .annotate(due=Coalesce("not_before", "scheduled_for"))
+        .filter(due__lte=now)
+        .exclude(job_id__in=running)
+        .filter(Q(caused_by__in=ASKED_FOR) | ~Q(job_id__in=paused.values("job_id")))
+    )
+    return list(due.order_by("job_id", "id").distinct("job_id").values_list("job_id", "id"))
+
+
+def record_left_out(job_id: str, rows: Sequence[LeftOut], owner: Owner) -> None:
+    """Leave a row for each slot that has none yet, with what became of it."""
     if not rows:
         return
     with transaction.atomic():
         owner.hold()
-        _lock(job_id)
-        ExecutionLog.objects.bulk_create(rows, ignore_conflicts=True)
-        _advance(job_id, max(row.scheduled_for for row in rows))
-    logger.warning("action=missed job_id=%s rows=%s: %s", job_id, len(rows), reason)
+        lock_job(job_id)
+        left_out.record_all(job_id, rows, timezone.now())
+        _advance(job_id, max(row.slot for row in rows))
 
 
-def cancel_follow_ups(job_id: str, reason: str) -> None:
-    """Close the follow-ups of a job that wait for their moment, with the reason."""
-    now = timezone.now()
+def queue_catch_ups(job_id: str, slots: Sequence[datetime], owner: Owner) -> None:
+    """Let missed slots wait in line, the oldest first: they run one after the other."""
+    if not slots:
+        return
     with transaction.atomic():
-        _lock(job_id)
-        waiting = ExecutionLog.objects.filter(
-            job_id=job_id, status=Status.QUEUED, caused_by=Cause.FOLLOW_UP
-        )
-        closed = waiting.update(
-            status=Status.CANCELLED, started_at=now, finished_at=now, error_message=reason
-        )
-    if closed:
-        logger.info("action=cancel_follow_up job_id=%s: %s", job_id, reason)
+        owner.hold()
+        lock_job(job_id)
+        config = JobConfig.objects.get_by_job_id(job_id)
+        if config is None or not config.enabled:
+            return
+        rows = [
+            ExecutionLog(
+                job_id=job_id,
+                scheduled_for=slot,
+                status=Status.QUEUED,
+                caused_by=Cause.CATCH_UP,
+                job_kwargs=config.job_kwargs,
+            )
+            for slot in slots
+        ]
+        ExecutionLog.objects.bulk_create(rows, ignore_conflicts=True)
+        _advance(job_id, max(slots))
+    logger.info("action=catch_up job_id=%s slots=%s wait in line", job_id, len(rows))
 
 
 def withdraw(execution_id: int, reason: str) -> bool:
@@ -169,20 +207,29 @@ def withdraw(execution_id: int, reason: str) -> bool:
     return bool(closed)
 
 
-def _lock(job_id: str) -> None:
-    # One claim of a job at a time, in all processes; released with the transaction, which the
-    # server ends by itself if this process freezes in the middle of it.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', '2s', true),"
-            " pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
-            [job_id],
-        )
+def _open(job_id: str) -> Open:
+    found = ExecutionLog.objects.filter(
+        Q(status=Status.RUNNING) | Q(status=Status.QUEUED, caused_by=Cause.SCHEDULE),
+        job_id=job_id,
+    )
+    by_status = dict(found.order_by("-id").values_list("status", "id"))
+    return Open(running=by_status.get(Status.RUNNING), waiting=by_status.get(Status.QUEUED))
 
 
-def _running(job_id: str) -> int | None:
-    running = ExecutionLog.objects.filter(job_id=job_id, status=Status.RUNNING)
-    return running.values_list("pk", flat=True).first()
+def _make_way(others: Open, slot: datetime, now: datetime) -> None:
+    """For a slot that stops the run under way: that one is asked, and an older slot that waits for
+    the same steps back."""
+    if others.running is not None:
+        reason = f"the slot of {policies.utc(slot)} came, and this schedule lets the newest run"
+        going_on.ask_to_stop(others.running, reason)
+    if others.waiting is None:
+        return
+    ExecutionLog.objects.filter(pk=others.waiting, status=Status.QUEUED).update(
+        status=Status.SKIPPED_OVERLAP,
+        started_at=now,
+        finished_at=now,
+        error_message="a later slot came before it could start",
+    )
 
 
 def _note_run(job_id: str, now: datetime) -> None:

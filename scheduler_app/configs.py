@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
 
-from scheduler_app import claims, cron
+from scheduler_app import cron, going_on
 from scheduler_app.errors import (
     InvalidCron,
     InvalidKwargs,
@@ -96,8 +96,8 @@ def start_interval(
 
 
 def stop(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
-    """Disable the schedule; its row and its history stay. A run under way is left to finish; a
-    follow-up that waits is cancelled.
+    """Disable the schedule; its row and its history stay. A run under way is left to finish, and
+    nothing follows it; follow-ups, retries and slots that wait are cancelled.
 
     Raises:
         UnknownJob: neither a job nor a schedule of that id exists.
@@ -113,14 +113,14 @@ def stop(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
         if config.enabled:
             config.enabled = False
             config.save(update_fields=["enabled", "updated_at"])
-    cancel_follow_ups(job_id)
+    end_waiting(job_id)
     return config
 
 
-def cancel_follow_ups(job_id: str) -> None:
+def end_waiting(job_id: str) -> None:
     """What goes with switching a schedule off. Not inside the transaction that does so: a claim
     locks the job first and its schedule second."""
-    claims.cancel_follow_ups(job_id, "the schedule was stopped before the run went on")
+    going_on.end_waiting(job_id, "the schedule was stopped before the run went on")
 
 
 def queue_run(

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Mapping
 
 
 class SchedulerError(Exception):
-    """Root of every error that this app raises on purpose."""
+    """Root of every error that this app raises on purpose.
+
+    A run that failed is tried again as its schedule says, unless its exception, of whatever class,
+    has `retriable = False`: the same run would fail for the same reason.
+    """
+
+    retriable = True
 
 
 class UnknownJob(SchedulerError):
     """No job is registered under this id."""
+
+    retriable = False
 
     def __init__(self, job_id: object, known: Iterable[str]) -> None:
         self.job_id = job_id
@@ -22,13 +30,15 @@ class UnknownJob(SchedulerError):
 class NotScheduled(SchedulerError):
     """The job exists but has no schedule."""
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, what_for: str = "to stop") -> None:
         self.job_id = job_id
-        super().__init__(f"The job {job_id} has no schedule to stop.")
+        super().__init__(f"The job {job_id} has no schedule {what_for}.")
 
 
 class InvalidKwargs(SchedulerError):
     """The arguments do not fit the job's own signature."""
+
+    retriable = False
 
 
 class InvalidCron(SchedulerError):
@@ -45,6 +55,14 @@ class InvalidSchedule(SchedulerError):
 
 class LeaseLost(SchedulerError):
     """This process is not the active scheduler any more: another one has taken over."""
+
+
+class UnknownRunDay(SchedulerError):
+    """A run calendar does not know whether a day is one; the message says why."""
+
+
+class RunTimedOut(SchedulerError):
+    """The run went on for longer than its schedule allows."""
 
 
 class RunLost(SchedulerError):

@@ -49,6 +49,12 @@ class Cause(models.TextChoices):
     FIRST_START = "first_start", _("first start")
 
 
+# A person asked for these runs: no pause and no deadline holds them up, no stop takes them away.
+ASKED_FOR = (Cause.MANUAL, Cause.API)
+# These stand for a slot, and go with their schedule.
+OF_A_SLOT = (Cause.SCHEDULE, Cause.CATCH_UP, Cause.RETRY)
+
+
 class JobConfig(PolicyFields):
     """One schedule, as staff see it. `last_run_at` and `last_slot` bump no revision."""
 
@@ -173,6 +179,9 @@ class ExecutionLog(models.Model):
     traceback = models.TextField(_("traceback"), blank=True)
     log = models.TextField(_("log"), blank=True)
     idempotency_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001
+
+    # Of this claim, not stored: why nobody could say whether its day is a run day.
+    doubt = ""
 
     objects = ExecutionLogManager()
 

@@ -1,6 +1,6 @@
 """Runs that somebody other than the run itself has to close, and what goes with them.
 
-1. Their process stopped beating: FAILED, with the reason.
+1. Their process stopped beating: FAILED, with the reason, and tried again as the schedule says.
 2. Their process stops and cannot wait any longer: CANCELLED.
 
 Whoever keeps records of his own about a run (a task, a file) hears of it by `run_cut_off`, in the
@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, transaction
 from django.dispatch import Signal
 
-from scheduler_app import processes
+from scheduler_app import failures, processes
 from scheduler_app.processes import Closed
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def close_abandoned(own: UUID, *, spared: timedelta = processes.DEAD_AFTER) -> l
     with transaction.atomic():
         closed = processes.close_abandoned(own, spared=spared)
         _tell(closed)
+        failures.after_failures([run.execution_id for run in closed])
     return [run.execution_id for run in closed]
 
 

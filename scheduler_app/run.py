@@ -11,12 +11,25 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from scheduler_app.errors import RunCancelled, RunLost
-from scheduler_app.models import ExecutionLog, Status
+from scheduler_app import going_on
+from scheduler_app.errors import RunCancelled, RunLost, RunTimedOut
+from scheduler_app.models import Status
 
 STOPPED = "the scheduler was stopped"
 # As `processes.DEAD_AFTER`: a frozen run must not keep its execution locked for longer.
 FROZEN_AFTER = "8s"
+
+# What a run asks at its checkpoints: is it still this process's, was it asked to stop, and for how
+# long has it run, by the database's clock, against the limit its schedule has now.
+_STATE = """
+    SELECT execution.status, execution.process_id, execution.fence, request.reason, config.time_limit_seconds,
+        extract(epoch FROM statement_timestamp() - execution.started_at)
+    FROM scheduler_execution_log AS execution
+    LEFT JOIN scheduler_stop_request AS request
+        ON request.execution_id = execution.id AND request.at_once
+    LEFT JOIN scheduler_job_config AS config ON config.job_id = execution.job_id
+    WHERE execution.id = %s
+"""
 
 
 @dataclass
@@ -41,19 +54,28 @@ class Run:
         """Call between units of work.
 
         Raises:
-            RunCancelled: the scheduler is stopping.
+            RunCancelled: the scheduler is stopping, or this run was asked to stop.
+            RunTimedOut: it has run for longer than its schedule allows.
             RunLost: the execution was closed by someone else.
         """
         if self.stop.is_set():
             raise RunCancelled(STOPPED)
-        owner = ExecutionLog.objects.filter(pk=self.execution_id).values_list(
-            "status", "process_id", "fence"
-        )
-        self._check(owner.first())
+        with connection.cursor() as cursor:
+            cursor.execute(_STATE, [self.execution_id])
+            state = cursor.fetchone()
+        self._check(state and state[:3])
+        asked, limit, seconds = state[3:]
+        if asked:
+            raise RunCancelled(asked)
+        if limit and seconds > limit:
+            raise RunTimedOut(f"it ran longer than its time limit of {limit} s")
 
     def follow_up(self, at: datetime) -> None:
-        """Ask for another run with the same arguments at that moment, instead of the next slot."""
-        ExecutionLog.objects.queue_follow_up(self.execution_id, at)
+        """Ask for another run with the same arguments at that moment, instead of the next slot.
+
+        Nothing follows a run whose job was stopped while it was under way.
+        """
+        going_on.follow_up(self.execution_id, at)
 
     @contextmanager
     def fenced(self) -> Iterator[None]:

@@ -11,15 +11,17 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from scheduler_app import claims
-from scheduler_app.backlog import Backlog, plan
+from scheduler_app import claims, policies
+from scheduler_app.backlog import Backlog, Plan, nothing_late, plan
+from scheduler_app.calendars import run_day
 from scheduler_app.errors import LeaseLost, RunCancelled
 from scheduler_app.leadership import Leadership
-from scheduler_app.models import ExecutionLog
+from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.policies import Verdict
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
 from scheduler_app.tracker import ExecutionTracker
@@ -82,9 +84,9 @@ class Runner:
         owner = self._owner()
         if isinstance(work, Queued):
             return self._ours(claims.claim_queued(work.execution_id, work.job_id, owner))
-        decided = plan(work.backlog, timezone.now(), work.grace)
-        reason = f"{decided.summary}: {work.reason}" if decided.summary else work.reason
-        claims.record_missed(work.job_id, decided.missed, reason, owner)
+        decided = self._plan(work, timezone.now())
+        claims.record_left_out(work.job_id, decided.left_out, owner)
+        claims.queue_catch_ups(work.job_id, decided.queue, owner)
         claimed: list[ExecutionLog] = []
         for slot, cause in decided.run:
             claimed += self._ours(claims.claim_slot(work.job_id, slot, cause, owner))
@@ -95,6 +97,18 @@ class Runner:
         if fence is None:
             raise LeaseLost("This process stands by.")
         return claims.Owner(self._leadership.process_id, fence)
+
+    def _plan(self, work: DueSlots, now: datetime) -> Plan:
+        if (in_time := nothing_late(work.backlog, now, work.grace)) is not None:
+            return in_time
+        config = JobConfig.objects.get_by_job_id(work.job_id)
+        if config is None or not config.enabled:
+            return Plan()
+
+        def excuse(slot: datetime) -> Verdict | None:
+            return policies.excuse(config, slot, now, run_day(config, slot))
+
+        return plan(work.backlog, now, work.grace, config, excuse, work.reason)
 
     def _ours(self, execution: ExecutionLog | None) -> list[ExecutionLog]:
         with self._lock:
@@ -131,6 +145,10 @@ class Runner:
                     run.scheduled_for,
                     execution.caused_by,
                 )
+                if execution.doubt:
+                    logger.warning(
+                        "action=run_calendar job_id=%s: %s, so it runs", run.job_id, execution.doubt
+                    )
                 tracker.set_result(self._call(execution, run))
                 logger.info("action=done job_id=%s execution=%s", run.job_id, run.execution_id)
         except RunCancelled as error:

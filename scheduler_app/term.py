@@ -22,13 +22,13 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import processes, recovery
+from scheduler_app import claims, processes, recovery
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
 from scheduler_app.jobstore import MirrorJobStore
 from scheduler_app.loader import Loader
-from scheduler_app.models import ExecutionLog, JobConfig, ScheduleRevision, Status
+from scheduler_app.models import JobConfig, ScheduleRevision
 from scheduler_app.registry import JobRegistry
 from scheduler_app.runner import DueSlots, Queued, Work
 
@@ -150,13 +150,7 @@ class Term:
         self._settled = True
 
     def _hand_over_queued(self) -> None:
-        running = ExecutionLog.objects.filter(status=Status.RUNNING).values("job_id")
-        queued = ExecutionLog.objects.filter(
-            status=Status.QUEUED, scheduled_for__lte=timezone.now()
-        ).exclude(job_id__in=running)
-        # The oldest of each job: however many one job has, the others get their turn.
-        oldest = queued.order_by("job_id", "id").distinct("job_id")
-        for job_id, pk in oldest.values_list("job_id", "id"):
+        for job_id, pk in claims.ready(timezone.now()):
             self._put(Queued(job_id, pk))
 
     def _mirror(self) -> None:

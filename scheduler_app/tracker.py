@@ -20,6 +20,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
+from scheduler_app import failures
 from scheduler_app.capture import LogLines
 from scheduler_app.errors import RunCancelled
 from scheduler_app.models import Cause, ExecutionLog, Role, Status
@@ -65,6 +66,7 @@ class ExecutionTracker:
         self._process: ProcessRow | None = None
         self._lines = LogLines()
         self._result: object = None
+        self._retriable = True
         self._waited = 0.0
         self._said = False
 
@@ -165,6 +167,7 @@ class ExecutionTracker:
     def _close(self, error: BaseException | None) -> None:
         try:
             outcome = self._outcome(error)
+            self._retriable = getattr(error, "retriable", True)
             while True:
                 try:
                     self._write(outcome)
@@ -217,6 +220,8 @@ class ExecutionTracker:
         with transaction.atomic():
             mine = ExecutionLog.objects.filter(pk=execution_id, process_id=self._process_id)
             closed = mine.filter(status=Status.RUNNING).update(**outcome)
+            if closed and outcome["status"] == Status.FAILED:
+                failures.after_failures([execution_id], retriable=self._retriable)
         if not closed:
             logger.warning(
                 "action=close job_id=%s execution=%s: already closed by someone else",

@@ -32,6 +32,8 @@ class JobConfigFactory(factory.django.DjangoModelFactory[JobConfig]):
     timezone = "Asia/Shanghai"
     enabled = True
     job_kwargs = factory.LazyFunction(dict)
+    # A test that wants a second attempt says so.
+    max_retries = 0
 
     class Params:
         interval = factory.Trait(

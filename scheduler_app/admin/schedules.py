@@ -164,10 +164,21 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             fields = [name for name in SCHEDULE_FIELDS if name in form.fields]
             obj.save(update_fields=[*fields, "updated_at"])
             if "enabled" in form.changed_data and not obj.enabled:
-                transaction.on_commit(partial(configs.cancel_follow_ups, obj.job_id))
+                transaction.on_commit(partial(configs.end_waiting, obj.job_id))
         else:
             obj.save()
         logger.info("action=admin_save job_id=%s by=%s", obj.job_id, request.user)
+
+    def delete_model(self, request: HttpRequest, obj: JobConfig) -> None:
+        job_id = obj.job_id
+        obj.delete()
+        transaction.on_commit(partial(configs.end_waiting, job_id))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
+        job_ids = list(queryset.values_list("job_id", flat=True))
+        queryset.delete()
+        for job_id in job_ids:
+            transaction.on_commit(partial(configs.end_waiting, job_id))
 
     def changeform_view(
         self,
@@ -221,7 +232,7 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
                             request.user)  # fmt: skip
             if not on:
                 # Also where it is off already: a run under way at that time may have parked since.
-                configs.cancel_follow_ups(config.job_id)
+                configs.end_waiting(config.job_id)
 
     # Run now
 

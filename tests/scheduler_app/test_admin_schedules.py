@@ -280,6 +280,30 @@ def test_a_follow_up_that_waits_is_not_the_last_result(client: Client) -> None:
         assert "run-queued" not in text
 
 
+@pytest.mark.parametrize("by", ["its page", "the action"])
+def test_deleting_a_schedule_cancels_what_waits_for_it(
+    client: Client, by: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    config = JobConfigFactory.create(job_id=JOB)
+    follow_up = waiting_follow_up(config)
+    retry = ExecutionLogFactory.create(
+        queued=True, job_id=JOB, caused_by=Cause.RETRY, attempt=2, not_before=timezone.now()
+    )
+    asked_for = ExecutionLogFactory.create(queued=True, job_id=JOB, attempt=3)
+    with django_capture_on_commit_callbacks(execute=True):
+        if by == "its page":
+            client.post(f"{LIST}{config.pk}/delete/", {"post": "yes"})
+        else:
+            chosen = {"action": "delete_selected", "_selected_action": [config.pk], "post": "yes"}
+            client.post(LIST, chosen)
+    assert not JobConfig.objects.filter(pk=config.pk).exists()
+    statuses = []
+    for execution in (follow_up, retry, asked_for):
+        execution.refresh_from_db()
+        statuses.append(execution.status)
+    assert statuses == [Status.CANCELLED, Status.CANCELLED, Status.QUEUED]
+
+
 @pytest.mark.parametrize("by", ["the form", "the action"])
 def test_switching_off_cancels_the_follow_up_that_waits(
     client: Client, by: str, django_capture_on_commit_callbacks: Any

@@ -11,6 +11,7 @@ from django.db import connections
 from scheduler_app import claims
 from scheduler_app.claims import Owner
 from scheduler_app.errors import LeaseLost
+from scheduler_app.left_out import LeftOut
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerLease, Status
 from tests.factories import (
     ExecutionLogFactory,
@@ -131,7 +132,8 @@ def test_a_queued_execution_waits_while_the_job_runs(owner: Owner) -> None:
 def test_missed_slots_leave_rows_and_move_the_last_slot(owner: Owner) -> None:
     JobConfigFactory(job_id="one")
     slots = [SLOT - timedelta(days=2), SLOT - timedelta(days=1)]
-    claims.record_missed("one", slots, "no scheduler was running", owner)
+    reason = "no scheduler was running"
+    claims.record_left_out("one", [LeftOut(slot, Status.MISSED, reason) for slot in slots], owner)
     rows = ExecutionLog.objects.filter(job_id="one", status=Status.MISSED).order_by("scheduled_for")
     assert [row.scheduled_for for row in rows] == slots
     assert {row.error_message for row in rows} == {"no scheduler was running"}
@@ -140,7 +142,7 @@ def test_missed_slots_leave_rows_and_move_the_last_slot(owner: Owner) -> None:
 
 def test_a_slot_that_ran_is_not_recorded_as_missed(owner: Owner) -> None:
     ExecutionLogFactory(job_id="one", scheduled_for=SLOT)
-    claims.record_missed("one", [SLOT], "late", owner)
+    claims.record_left_out("one", [LeftOut(SLOT, Status.MISSED, "late")], owner)
     assert ExecutionLog.objects.get(job_id="one").status == Status.SUCCESS
 
 
@@ -153,7 +155,9 @@ def test_a_process_that_lost_the_lease_claims_nothing(owner: Owner) -> None:
     with pytest.raises(LeaseLost):
         claims.claim_queued(queued.pk, "one", owner)
     with pytest.raises(LeaseLost):
-        claims.record_missed("one", [SLOT], "late", owner)
+        claims.record_left_out("one", [LeftOut(SLOT, Status.MISSED, "late")], owner)
+    with pytest.raises(LeaseLost):
+        claims.queue_catch_ups("one", [SLOT], owner)
     assert list(ExecutionLog.objects.filter(job_id="one")) == [queued]
 
 

@@ -1,0 +1,67 @@
+"""A schedule that is paused, by whom, why and until when; it goes on by itself when that passes."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from scheduler_app.errors import InvalidSchedule, NotScheduled, short
+from scheduler_app.models import JobConfig
+from scheduler_app.policies import utc
+
+logger = logging.getLogger(__name__)
+
+BY_ITSELF = "StockSync"
+REASON_AT_MOST = 500
+
+
+def pause(
+    job_id: str, *, by: str, reason: str = "", until: datetime | None = None, now: datetime
+) -> None:
+    """Start no slot, retry or follow-up of the job from `now` on, until it is resumed or `until`
+    passes. Runs under way go on, and runs that a person asks for are started all the same.
+
+    Raises:
+        NotScheduled: the job has no schedule.
+        InvalidSchedule: field -> sentence.
+    """
+    errors = {}
+    if until is not None and until <= now:
+        errors["until"] = f"The until is {utc(until)}, which is past; it takes a moment to come."
+    if len(reason) > REASON_AT_MOST:
+        errors["reason"] = (
+            f"The reason has {len(reason)} characters; it takes at most {REASON_AT_MOST}."
+        )
+    if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in reason):
+        errors["reason"] = f"The reason {short(reason)} holds a character that cannot be stored."
+    if errors:
+        raise InvalidSchedule(errors)
+    paused = JobConfig.objects.filter(job_id=job_id).update(
+        paused_at=now,
+        paused_until=until,
+        paused_by=by[:150],
+        paused_reason=reason,
+        updated_at=now,
+    )
+    if not paused:
+        raise NotScheduled(job_id, "to pause")
+    logger.info("action=pause job_id=%s by=%s until=%s: %s", job_id, by, until, reason)
+
+
+def resume(job_id: str, *, by: str, now: datetime) -> None:
+    """End a pause, if there is one: what waited starts, and failures are counted anew.
+
+    Raises:
+        NotScheduled: the job has no schedule.
+    """
+    resumed = JobConfig.objects.filter(job_id=job_id).update(
+        paused_at=None,
+        paused_until=None,
+        paused_by="",
+        paused_reason="",
+        resumed_at=now,
+        updated_at=now,
+    )
+    if not resumed:
+        raise NotScheduled(job_id, "to resume")
+    logger.info("action=resume job_id=%s by=%s", job_id, by)

@@ -1,0 +1,130 @@
+"""What becomes of a slot, a missed slot, a failure: decided from the row and what was looked up.
+
+Nothing here asks the database or the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from scheduler_app.calendars import RunDay
+from scheduler_app.models import ASKED_FOR, OF_A_SLOT, JobConfig, Status
+from scheduler_app.policy_fields import Overlap
+
+LONGEST_RETRY_DELAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a slot's row becomes: RUNNING (start it), QUEUED (it waits for the run under way, which
+    is asked to stop where `stops_running`), or closed with the reason."""
+
+    status: Status
+    reason: str = ""
+    stops_running: bool = False
+
+
+@dataclass(frozen=True)
+class Open:
+    """The open executions of a job, by id: one that runs, and a slot that waits for it."""
+
+    running: int | None = None
+    waiting: int | None = None
+
+
+def judge_slot(
+    config: JobConfig, slot: datetime, now: datetime, run_day: RunDay, others: Open
+) -> Verdict:
+    """What becomes of a slot that is due now."""
+    if (excused := excuse(config, slot, now, run_day)) is not None:
+        return excused
+    if others.running is None:
+        return Verdict(Status.RUNNING)
+    if config.overlap_policy == Overlap.CANCEL_RUNNING:
+        return Verdict(Status.QUEUED, stops_running=True)
+    still = f"execution {others.running} of this job was still running"
+    if config.overlap_policy == Overlap.QUEUE_ONE:
+        if others.waiting is None:
+            return Verdict(Status.QUEUED)
+        return Verdict(Status.SKIPPED_OVERLAP, f"{still} and execution {others.waiting} waited")
+    return Verdict(Status.SKIPPED_OVERLAP, still)
+
+
+def judge_waiting(config: JobConfig | None, cause: str, due: datetime, now: datetime) -> Verdict:
+    """What becomes of a queued execution that was due then, now that its job is free; QUEUED is
+    that it goes on waiting. `config` is None where the job has no schedule."""
+    if cause in ASKED_FOR:
+        return Verdict(Status.RUNNING)
+    of_a_slot = cause in OF_A_SLOT
+    if of_a_slot and (config is None or not config.enabled):
+        return Verdict(Status.CANCELLED, "its schedule was stopped before it could start")
+    if config is not None and paused(config, now):
+        return Verdict(Status.QUEUED)
+    if config is not None and of_a_slot and (expired := too_late(config, due, now)):
+        return Verdict(Status.MISSED, expired)
+    return Verdict(Status.RUNNING)
+
+
+def excuse(config: JobConfig, slot: datetime, now: datetime, run_day: RunDay) -> Verdict | None:
+    """Why a slot does not run, whatever else happens; None where nothing speaks against it."""
+    pause = paused(config, slot) or paused(config, now)
+    if pause:
+        return Verdict(Status.SKIPPED_PAUSED, pause)
+    if not run_day.runs:
+        return Verdict(Status.SKIPPED_CALENDAR, run_day.why)
+    if expired := too_late(config, slot, now):
+        return Verdict(Status.MISSED, expired)
+    return None
+
+
+def paused(config: JobConfig, moment: datetime) -> str:
+    """The pause that holds at a moment, as a sentence; empty where none does."""
+    if config.paused_at is None or moment < config.paused_at:
+        return ""
+    if config.paused_until is not None and moment >= config.paused_until:
+        return ""
+    until = f" until {utc(config.paused_until)}" if config.paused_until else ""
+    reason = f": {config.paused_reason}" if config.paused_reason else ""
+    return f"paused by {config.paused_by or 'nobody named'}{until}{reason}"
+
+
+def too_late(config: JobConfig, due: datetime, now: datetime) -> str:
+    """Why a run that was due then is not started any more; empty while it may be."""
+    limit = config.start_deadline_seconds
+    if limit and now - due > timedelta(seconds=limit):
+        return f"it could not be started within {limit} s, its start deadline"
+    return ""
+
+
+def retry_at(config: JobConfig, attempt: int, now: datetime) -> datetime | None:
+    """When the attempt after this one may start; None if it was the last."""
+    if attempt > config.max_retries:
+        return None
+    try:
+        delay = timedelta(
+            seconds=config.retry_delay_seconds * config.retry_backoff ** (attempt - 1)
+        )
+    except OverflowError:
+        delay = LONGEST_RETRY_DELAY
+    return now + min(delay, LONGEST_RETRY_DELAY)
+
+
+def counted_since(config: JobConfig, now: datetime) -> datetime | None:
+    """The end of the last pause: failures before it do not count towards the next one."""
+    ended = config.paused_until if config.paused_at and not paused(config, now) else None
+    return max((moment for moment in (config.resumed_at, ended) if moment), default=None)
+
+
+def failed_in_a_row(newest_first: Iterable[tuple[datetime, str]]) -> int:
+    """How many slots in a row failed, the newest first; the attempts at one slot count as one."""
+    outcomes: dict[datetime, str] = {}
+    for slot, status in newest_first:
+        outcomes.setdefault(slot, status)
+    return sum(1 for _ in takewhile(lambda status: status == Status.FAILED, outcomes.values()))
+
+
+def utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
