@@ -18,18 +18,19 @@ from django.utils.timesince import timesince
 
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset
-from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.denial import NOT_ACCEPTED, NOT_AVAILABLE
 from datasync_app.engine.identity import refuse_foreign, stored_identity
 from datasync_app.errors import DatasyncError
-from datasync_app.models import GOOD_STATES, EndpointAccess, SyncLedger, TushareAccount
+from datasync_app.models import GOOD_STATES, SyncLedger, TushareAccount
+from datasync_app.tushare.access import Access
 from datasync_app.tushare.account_watch import EXPIRY_NEAR
 from datasync_app.tushare.from_settings import (
-    current_limit,
+    current_access,
     rules_from_settings,
     source_from_settings,
 )
 from datasync_app.tushare.limits import account_of
-from datasync_app.tushare.outcomes import NoSource
+from datasync_app.tushare.outcomes import DenialKind, NoSource
 from scheduler_app.health import scheduler_status
 from stocksync import environment
 
@@ -134,9 +135,22 @@ def _source() -> Finding:
 
 def _account() -> Finding:
     """What the last `user` call told of the account; it is made once a day, by the first sync."""
+    denial = current_access("user").denial_in_force()
+    if denial and denial.kind is DenialKind.TOKEN:
+        return Finding("account", False, f"{NOT_ACCEPTED} It was refused {_ago(denial.at)}.")
+    return _points()
+
+
+def _points() -> Finding:
     account = TushareAccount.objects.filter(pk=_account_name()).first()
-    if account is None or account.answered_at is None:
+    if account is None:
         return Finding("account", True, "points not asked for yet: the first sync does")
+    if account.answered_at is None:
+        asked = f"asked for {_ago(account.asked_at)}, without an answer yet"
+        return Finding("account", True, f"points {asked}: a sync asks again")
+    if account.points is None:
+        asked = f"asked {_ago(account.answered_at)}"
+        return Finding("account", True, f"the source does not tell the points, {asked}")
     told = f"{account.points} points, told {_ago(account.answered_at)}"
     if account.expires is None:
         return Finding("account", True, f"{told}; no date of expiry")
@@ -149,40 +163,62 @@ def _account() -> Finding:
 
 def _dataset(dataset: Dataset) -> Finding:
     """What is held of it, and whether and how often this token may ask for more."""
+    access = current_access(dataset.name)
+    denial = access.denial_in_force()
+    is_accepted = denial is None or denial.kind is not DenialKind.TOKEN
+    says = "; ".join(
+        [_held(dataset), _needs(dataset, access), _standing(dataset, access), _limit(access)]
+    )
+    return Finding(dataset.name, is_accepted, says)
+
+
+def _held(dataset: Dataset) -> str:
     entries = SyncLedger.objects.filter(dataset=dataset.name)
-    good = entries.filter(state__in=GOOD_STATES).count()
     newest = entries.order_by("-updated_at").first()
-    access = _access(dataset)
     if newest is None:
-        return Finding(dataset.name, True, f"never asked for ({access})")
-    if newest.state not in GOOD_STATES and newest.last_error.startswith(NOT_AVAILABLE):
-        return Finding(dataset.name, True, f"{NOT_AVAILABLE} ({access})")
-    when = f"{timezone.localtime(newest.updated_at):%Y-%m-%d %H:%M %z}"
+        return "never asked for"
+    good = entries.filter(state__in=GOOD_STATES).count()
     open_cells = entries.exclude(state__in=GOOD_STATES).count()
-    text = f"{good} cells good, {open_cells} open, last asked {when} ({access})"
-    return Finding(dataset.name, True, text)
+    return f"{good} cells good, {open_cells} open, last asked {_moment(newest.updated_at)}"
 
 
-def _access(dataset: Dataset) -> str:
-    """From the tables only: no call is spent on finding out."""
-    needs = f"needs {dataset.minimal_points} points"
-    known = EndpointAccess.objects.filter(
-        token_fingerprint=_account_name(), api_name=dataset.name
-    ).first()
-    if known is None:
-        return needs
-    now = timezone.now()
-    if known.denied_at:
-        return f"{needs}; denied {_ago(known.denied_at)}: {known.denied_kind}"
-    if known.spent_until and known.spent_until > now:
-        return f"{needs}; used up until {timezone.localtime(known.spent_until):%Y-%m-%d %H:%M %z}"
+def _needs(dataset: Dataset, access: Access) -> str:
+    has = "points are not known" if access.points is None else f"account has {access.points}"
+    return f"needs {dataset.minimal_points} points, the {has}"
+
+
+def _standing(dataset: Dataset, access: Access) -> str:
+    """Whether it may be called, as the next call would find it, and how old that knowledge is."""
+    if denial := access.denial_in_force():
+        why = {
+            DenialKind.PERMISSION: NOT_AVAILABLE,
+            DenialKind.TOKEN: NOT_ACCEPTED,
+            DenialKind.IP: "the token is used from too many addresses",
+        }[denial.kind]
+        return f"{why} (refused {_ago(denial.at)}, tried again from {_moment(denial.until)})"
+    if spent := access.spent_in_force():
+        return f"its calls of the {spent.unit} are used up until {_moment(spent.until)}"
+    if access.answered_at is not None:
+        return f"may be called, answered {_ago(access.answered_at)}"
+    if access.points is not None and access.points < dataset.minimal_points:
+        return f"{NOT_AVAILABLE} by its points, never tried"
+    return "not known whether it may be called, never answered"
+
+
+def _limit(access: Access) -> str:
     rules = rules_from_settings()
-    limit = current_limit(dataset.name)
-    may = f"may be called, answered {_ago(known.answered_at)}" if known.answered_at else "not sure"
-    at = f"{limit} calls in {rules.window_seconds:g} s"
-    taught = known.learned_at is not None and now < known.learned_at + rules.learned_lasts
-    learned = f", learned {_ago(known.learned_at)}" if taught and known.learned_at else ""
-    return f"{needs}; {may}; at most {at}{learned}"
+    calls = rules.in_force(access)
+    if rules.remembers(access) and access.learned_at and calls == access.learned_limit:
+        why = f"learned {_ago(access.learned_at)}"
+    elif rules.max_calls is not None:
+        why = "by the setting"
+    elif access.set_limit is not None:
+        why = "set by staff"
+    elif rules.remembers(access) and access.learned_at and access.stated_limit is not None:
+        why = f"stated {_ago(access.learned_at)}"
+    else:
+        why = "by the points" if access.points is not None else "until the points are known"
+    return f"at most {calls} calls in {rules.window_seconds:g} s, {why}"
 
 
 def _account_name() -> str:
@@ -190,6 +226,10 @@ def _account_name() -> str:
         return account_of(*source_from_settings())
     except NoSource:
         return ""
+
+
+def _moment(moment: dt.datetime) -> str:
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M %z}"
 
 
 def _ago(moment: dt.datetime) -> str:

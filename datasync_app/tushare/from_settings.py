@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.circuit import circuit_of
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.database import Values
 from datasync_app.tushare.journal import call_journal
+from datasync_app.tushare.knowledge import StoredKnowledge
 from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
 from datasync_app.tushare.outcomes import NoSource
 from datasync_app.tushare.transport import is_loopback, utc_now
@@ -55,12 +59,25 @@ def rules_from_settings() -> LimitRules:
 
 def current_limit(api_name: str) -> int:
     """Calls of this endpoint in a window, as the next call would find it; no call is made."""
-    rules = rules_from_settings()
+    return rules_from_settings().in_force(current_access(api_name))
+
+
+def current_access(api_name: str) -> Access:
+    """What the next call of this endpoint would find known; no call is made."""
     try:
-        token, base_url = source_from_settings()
+        account = account_of(*source_from_settings())
     except NoSource:
-        return rules.in_force(Access(utc_now()))
-    return _limiters_of(token, base_url, rules).for_endpoint(api_name).max_calls
+        return Access(utc_now())
+    return StoredKnowledge(_OwnConnection(), account, rules_from_settings()).of(api_name, utc_now())
+
+
+class _OwnConnection:
+    """The caller's connection: who only looks needs none beside it."""
+
+    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)  # type: ignore[arg-type]
+            return list(cursor.fetchall())
 
 
 def _limiters_of(token: str, base_url: str, rules: LimitRules) -> EndpointLimiters:

@@ -7,11 +7,11 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from datasync_app.tushare.access import UNKNOWN_POINTS, Access, Denial, LimitRules, Spent
 from datasync_app.tushare.account import Account
-from datasync_app.tushare.database import QuotaDatabase, storable
+from datasync_app.tushare.database import Values, storable
 from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
 
 # What another process or staff wrote is seen within this time.
@@ -20,6 +20,10 @@ ACCOUNT_LASTS = dt.timedelta(days=1)
 # A question for the account that failed is put again after so long.
 ACCOUNT_AGAIN = dt.timedelta(minutes=10)
 _TEXT_LENGTH = 500
+
+
+class Database(Protocol):
+    def rows(self, statement: str, values: Values = ()) -> list[tuple[Any, ...]]: ...
 
 
 class Knowledge(Protocol):
@@ -184,7 +188,7 @@ class StoredKnowledge:
 
     def __init__(
         self,
-        database: QuotaDatabase,
+        database: Database,
         account: str,
         rules: LimitRules,
         *,

@@ -14,13 +14,15 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from pytest_django import Settings
 
-from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.datasets import DATASETS
 from datasync_app.models import SourceIdentity, TushareAccount
+from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.limits import account_of
 from scheduler_app.models import ScheduleRevision
 from stocksync import environment
 from stocksync.checkup import checkup
 from tests.datasync_app.factories import EndpointAccessFactory, LedgerFactory
+from tests.datasync_app.tiny_market import TinyMarket
 from tests.factories import LeaseFactory, SchedulerProcessFactory
 
 pytestmark = pytest.mark.django_db
@@ -84,39 +86,131 @@ def test_a_token_on_generated_data_is_told_before_any_run(all_well: None) -> Non
     assert not ok and "go_live" in says
 
 
-def test_it_tells_what_is_known_of_each_dataset(all_well: None) -> None:
+ACCOUNT = account_of("t" * 56, "https://tushare.invalid/dataapi")
+HOUR = dt.timedelta(hours=1)
+
+
+def hold_account(points: int | None, **told: dt.date | dt.datetime | None) -> None:
+    times = {"answered_at": timezone.now() - 5 * HOUR, "asked_at": timezone.now() - 5 * HOUR}
+    TushareAccount.objects.create(token_fingerprint=ACCOUNT, points=points, **(times | told))
+
+
+def test_it_tells_what_is_held_of_each_dataset(all_well: None) -> None:
     LedgerFactory.create(cell="20200109")
-    LedgerFactory.create(
-        dataset="stock_basic", cell="L", cell_date=None, state="due", last_error=NOT_AVAILABLE
-    )
     told = findings()
     assert told["daily"][1].startswith("1 cells good, 0 open, last asked")
-    assert told["stock_basic"] == (True, "not available to this token (needs 2000 points)")
-    assert told["trade_cal"] == (True, "never asked for (needs 2000 points)")
+    assert told["trade_cal"][1].startswith("never asked for")
 
 
-def test_it_tells_from_the_tables_whether_and_how_often_each_endpoint_may_be_called(
-    all_well: None, settings: Settings
+@pytest.mark.parametrize(
+    ("known", "ok", "words"),
+    [
+        (
+            {"denied_at": -19 * HOUR, "denied_kind": "permission"},
+            True,
+            "not available to this token (refused 19 hours ago, tried again from ",
+        ),
+        (
+            {"denied_at": -21 * HOUR, "denied_kind": "permission"},
+            True,
+            "not known whether it may be called",
+        ),
+        (
+            {"denied_at": -0.5 * HOUR, "denied_kind": "token"},
+            False,
+            "The token is not accepted: set TUSHARE_TOKEN to the right one",
+        ),
+        ({"denied_at": -HOUR, "denied_kind": "token"}, True, "not known whether"),
+        (
+            {"denied_at": -0.5 * HOUR, "denied_kind": "ip"},
+            True,
+            "used from too many addresses (refused 30 minutes ago",
+        ),
+        ({"spent_until": HOUR, "spent_unit": "hour"}, True, "its calls of the hour are used up"),
+        ({"answered_at": -3 * HOUR}, True, "may be called, answered 3 hours ago"),
+        (
+            {"learned_at": -3 * HOUR, "learned_limit": 50},
+            True,
+            "at most 50 calls in 60 s, learned 3",
+        ),
+        ({"set_limit": 30}, True, "at most 30 calls in 60 s, set by staff"),
+    ],
+)
+def test_it_tells_as_the_next_call_would_find_it_whether_and_how_often_it_may_be_made(
+    all_well: None, known: dict[str, object], ok: bool, words: str
 ) -> None:
-    now, account = timezone.now(), account_of("t" * 56, "https://tushare.invalid/dataapi")
-    known = EndpointAccessFactory.create
-    known(
-        token_fingerprint=account, api_name="stock_basic", denied_at=now, denied_kind="permission"
-    )
-    known(
-        token_fingerprint=account,
-        api_name="trade_cal",
-        spent_until=now + dt.timedelta(hours=1),
-        spent_unit="hour",
-    )
-    settings.TUSHARE_RATE_LIMIT_MAX_CALLS = 77
-    known(token_fingerprint=account, api_name="daily", answered_at=now - dt.timedelta(hours=3))
+    now = timezone.now()
+    values = {
+        name: now + value if isinstance(value, dt.timedelta) else value
+        for name, value in known.items()
+    }
+    EndpointAccessFactory.create(token_fingerprint=ACCOUNT, api_name="daily", **values)
 
+    told_ok, says = findings()["daily"]
+
+    assert told_ok is ok
+    assert words in says and " calls in 60 s, " in says
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (120, "needs 2000 points, the account has 120; not available to this token by its points"),
+        (2000, "needs 2000 points, the account has 2000; not known whether it may be called"),
+        (None, "needs 2000 points, the points are not known; not known whether it may be called"),
+    ],
+)
+def test_it_compares_the_points_with_what_each_dataset_needs(
+    all_well: None, points: int | None, words: str
+) -> None:
+    hold_account(points)
+    ok, says = findings()["stock_basic"]
+    assert ok and words in says
+
+
+@pytest.mark.parametrize(
+    ("points", "limit"),
+    [(120, "at most 45 calls in 60 s, by the points"), (None, "at most 195 calls in 60 s, until")],
+)
+def test_it_always_tells_the_limit_in_force(all_well: None, points: int | None, limit: str) -> None:
+    hold_account(points)
     told = findings()
+    assert all(limit in told[name][1] for name in DATASETS)
 
-    assert "denied 0 minutes ago: permission" in told["stock_basic"][1]
-    assert "used up until" in told["trade_cal"][1]
-    assert "may be called, answered 3 hours ago; at most 77 calls in 60 s" in told["daily"][1]
+
+def test_the_setting_decides_the_limit_that_it_tells(all_well: None, settings: Settings) -> None:
+    settings.TUSHARE_RATE_LIMIT_MAX_CALLS = 77
+    assert "at most 77 calls in 60 s, by the setting" in findings()["daily"][1]
+
+
+def test_it_makes_no_call(settings: Settings) -> None:
+    with Sandbox(TinyMarket(), quota=0) as sandbox:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
+        assert findings()["source"][0]
+        assert not sandbox.requests
+
+
+def test_a_token_that_the_source_refuses_fails_it(all_well: None) -> None:
+    EndpointAccessFactory.create(
+        token_fingerprint=ACCOUNT, api_name="user", denied_at=timezone.now(), denied_kind="token"
+    )
+    ok, says = findings()["account"]
+    assert not ok and says.startswith("The token is not accepted: set TUSHARE_TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("is_answered", "words"),
+    [
+        (False, "points asked for 5 hours ago, without an answer yet"),
+        (True, "the source does not tell the points, asked 5 hours ago"),
+    ],
+)
+def test_it_tells_points_that_the_source_did_not_tell(
+    all_well: None, is_answered: bool, words: str
+) -> None:
+    hold_account(None, **({} if is_answered else {"answered_at": None}))
+    ok, says = findings()["account"]
+    assert ok and words in says
 
 
 @pytest.mark.parametrize(
@@ -130,13 +224,7 @@ def test_it_tells_from_the_tables_whether_and_how_often_each_endpoint_may_be_cal
 def test_it_tells_the_points_and_warns_of_their_end(
     all_well: None, days: int, ok: bool, words: str
 ) -> None:
-    TushareAccount.objects.create(
-        token_fingerprint=account_of("t" * 56, "https://tushare.invalid/dataapi"),
-        points=2000,
-        expires=timezone.localdate() + dt.timedelta(days=days),
-        answered_at=timezone.now() - dt.timedelta(hours=5),
-        asked_at=timezone.now(),
-    )
+    hold_account(2000, expires=timezone.localdate() + dt.timedelta(days=days))
 
     told_ok, says = findings()["account"]
 
