@@ -22,6 +22,10 @@ class CalendarUnknown(DatasyncError):
     """The exchange calendar needed to plan is not held."""
 
 
+class LedgerRefused(DatasyncError):
+    """A person asked for something that this cell of the ledger does not allow."""
+
+
 class TaskAlreadyRunning(DatasyncError):
     """A live task of this job type exists; it is in `task`."""
 

@@ -93,7 +93,8 @@ class Dataset:
 
     `expects_suspended` tells whether a code that is suspended all day has a row all the same.
     `sisters` are the datasets whose codes of the same date this one should hold too. Rows that
-    break a rule of `quarantine` are kept apart.
+    break a rule of `quarantine` are kept apart. The values of `rounded` are rounded anew by the
+    source now and then, which is no restatement worth a line for each.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Dataset:
     expects_suspended: bool = False
     sisters: tuple[str, ...] = ()
     quarantine: tuple[Rule, ...] = ()
+    rounded: frozenset[str] = frozenset()
     minimal_points: int = 120
 
     @property

@@ -114,6 +114,7 @@ ADJ_FACTOR = Dataset(
     expects_suspended=True,
     sisters=("daily", "daily_basic"),
     quarantine=(NO_FACTOR, ON_CLOSED_DAY),
+    rounded=frozenset({"adj_factor"}),
     minimal_points=2000,
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from datasync_app.dates import show_date
@@ -50,6 +50,9 @@ class Earlier:
 
     missing: frozenset[str]
     since: dt.datetime
+
+    def without(self, codes: Collection[str]) -> Earlier:
+        return Earlier(self.missing.difference(codes), self.since)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def judge_codes(
     if reference is not None and len(unexplained) <= PRESUMED_SUSPENSIONS:
         reasons |= dict.fromkeys(unexplained, Reason.PRESUMED_SUSPENDED)
         unexplained.clear()
-    if unexplained and _agrees(expected - received, earlier, now):
+    if unexplained and agrees(expected - received, earlier, now):
         reasons |= dict.fromkeys(unexplained, Reason.AGREED)
         unexplained.clear()
     reasons |= dict.fromkeys(unexplained, Reason.UNEXPLAINED)
@@ -117,7 +120,8 @@ def judge_days(expected: frozenset[dt.date], received: frozenset[dt.date]) -> Ve
     return Verdict(CellState.COMPLETE, len(expected))
 
 
-def _agrees(missing: frozenset[str], earlier: Earlier | None, now: dt.datetime) -> bool:
+def agrees(missing: frozenset[str], earlier: Earlier | None, now: dt.datetime) -> bool:
+    """Has just this been found missing before, long enough ago to prove anything?"""
     return (
         earlier is not None and earlier.missing == missing and now - earlier.since >= AGREEMENT_GAP
     )

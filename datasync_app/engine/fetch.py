@@ -1,26 +1,37 @@
-"""Fetching ahead of writing: a few calls in flight, bounded, in the order they come back."""
+"""Fetching ahead of writing: a few calls in flight, bounded, in the order they come back.
+
+The threads that fetch also type and pack the rows, so that whoever writes them only writes.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from datasync_app.datasets.base import Cell, Dataset
+from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
 from datasync_app.engine.truncation import whole_answer
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.latency import MOST
-from datasync_app.tushare.outcomes import Answer, TushareError
+from datasync_app.tushare.outcomes import Answer, AnswerKind, TushareError
 
 TICK_SECONDS = 1.0
+# So many fetched cells wait for the writer, beside the calls that are under way.
+AHEAD = 4
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A cell and what became of its call: an answer, or the typed failure."""
+    """A cell and what became of its call: an answer, or the typed failure.
+
+    With `typing`, a whole answer has its `rows`, or what is wrong with them, instead of its items.
+    """
 
     cell: Cell
     outcome: Answer | TushareError
+    rows: TypedRows | BadRows | None = None
 
 
 def fetch_cells(
@@ -31,10 +42,12 @@ def fetch_cells(
     cancelled: Callable[[], bool],
     tick: Callable[[], None],
     codes_of: Callable[[Cell], Sequence[str]] = lambda cell: (),
+    typing: bool = True,
 ) -> Generator[Fetched, None, None]:
     """Fetch the cells, several at once, and give each as it arrives.
 
-    So many calls are under way as hide the measured latency at the quota; more would only wait.
+    So many calls are under way as hide the measured latency at the quota; more would only wait. No
+    more are started while AHEAD cells wait to be taken.
     `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
     ends the iteration. Closing the iterator starts no further call; those in flight end by their
@@ -42,23 +55,32 @@ def fetch_cells(
     """
 
     def call(cell: Cell) -> Fetched:
-        codes = codes_of(cell)
-        return Fetched(cell, fetch_cell(client, dataset, cell, codes, cancelled=cancelled))
+        outcome = fetch_cell(client, dataset, cell, codes_of(cell), cancelled=cancelled)
+        return _typed(dataset, cell, outcome) if typing else Fetched(cell, outcome)
 
     waiting = iter(cells)
     pool = ThreadPoolExecutor(MOST, thread_name_prefix=f"fetch-{dataset.name}")
     try:
         flying: set[Future[Fetched]] = set()
+        arrived: deque[Future[Fetched]] = deque()
         while True:
             room = client.calls_in_flight(dataset.name)
-            while len(flying) < room and (cell := next(waiting, None)) is not None:
+            while (
+                len(flying) < room
+                and len(arrived) < AHEAD
+                and (cell := next(waiting, None)) is not None
+            ):
                 flying.add(pool.submit(call, cell))
-            if not flying:
+            if not flying and not arrived:
                 return
-            done, flying = wait(flying, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+            # With something to give, only look what else has come.
+            done, flying = wait(
+                flying, timeout=0 if arrived else TICK_SECONDS, return_when=FIRST_COMPLETED
+            )
+            arrived.extend(done)
             tick()
-            for future in done:
-                yield future.result()
+            if arrived:
+                yield arrived.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -88,3 +110,15 @@ def fetch_cell(
         return whole_answer(dataset, dataset.cut.params(cell), codes, ask)
     except TushareError as failure:
         return failure
+
+
+def _typed(dataset: Dataset, cell: Cell, outcome: Answer | TushareError) -> Fetched:
+    """With the rows of a whole answer typed and packed; its items, five times as large, let go."""
+    if isinstance(outcome, TushareError) or outcome.kind is AnswerKind.TRUNCATED:
+        return Fetched(cell, outcome)
+    try:
+        rows = typed_rows(dataset, outcome.fields, outcome.items)
+    except BadRows as bad:
+        return Fetched(cell, outcome, bad)
+    rows.prepare()
+    return Fetched(cell, replace(outcome, items=[]), rows)

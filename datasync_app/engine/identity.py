@@ -6,6 +6,7 @@ The identity is stored with the first cell and compared inside the transaction o
 from __future__ import annotations
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import SourceIdentity
@@ -26,20 +27,25 @@ def claim_identity(source: str) -> None:
     Raises:
         SourceMismatch: the database belongs to another source; nothing may be stored.
     """
-    # The insert waits for a concurrent first one, so two sources can never both be first.
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO sync_source_identity (id, identity, recorded_at) VALUES (%s, %s, now()) "
-            "ON CONFLICT (id) DO NOTHING",
-            [_ONLY_ROW, source],
-        )
-        cursor.execute(
-            "SELECT identity FROM sync_source_identity WHERE id = %s FOR SHARE", [_ONLY_ROW]
-        )
-        row = cursor.fetchone()
-    owner = row[0] if row else source
+        owner = _locked_owner(cursor)
+        if owner is None:
+            # The insert waits for a concurrent first one, so two sources can never both be first.
+            cursor.execute(
+                "INSERT INTO sync_source_identity (id, identity, recorded_at) "
+                "VALUES (%s, %s, now()) ON CONFLICT (id) DO NOTHING",
+                [_ONLY_ROW, source],
+            )
+            owner = _locked_owner(cursor) or source
     if owner != source:
         raise SourceMismatch(mismatch_sentence(owner, source))
+
+
+def _locked_owner(cursor: CursorWrapper) -> str | None:
+    """Whose data these are; it stays so until the transaction ends."""
+    cursor.execute("SELECT identity FROM sync_source_identity WHERE id = %s FOR SHARE", [_ONLY_ROW])
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
 
 
 def refuse_foreign(base_url: str, *, has_token: bool) -> None:

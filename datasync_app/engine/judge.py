@@ -6,7 +6,7 @@ import datetime as dt
 from typing import cast
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation
-from datasync_app.engine import ledger
+from datasync_app.engine import ledger, quarantine
 from datasync_app.engine.calendar import days_of_year
 from datasync_app.engine.checks import Earlier, Reference, Verdict, judge_codes, judge_days
 from datasync_app.engine.rows import TypedRows
@@ -31,7 +31,7 @@ def judge_cell(
 
     Without a `universe` a day is expected to have the codes of the date it is compared with.
     """
-    if not rows.rows and dataset.may_be_empty(cell):
+    if not len(rows) and dataset.may_be_empty(cell):
         return Verdict(CellState.EMPTY_CONFIRMED, 0)
     if dataset.expectation is Expectation.EVERY_DAY_OF_YEAR:
         received = frozenset(cast("list[dt.date]", rows.column("cal_date")))
@@ -39,9 +39,9 @@ def judge_cell(
     if dataset.expectation is Expectation.LISTED_CODES:
         codes = frozenset(cast("list[str]", rows.column("ts_code")))
         return _judge_day(dataset, cell, codes, earlier, universe=universe, now=now)
-    if not rows.rows:
+    if not len(rows):
         return Verdict(CellState.DUE, problem="the source has no rows, and some must exist")
-    return Verdict(CellState.COMPLETE, len(rows.rows))
+    return Verdict(CellState.COMPLETE, len(rows))
 
 
 def judge_again(
@@ -71,8 +71,10 @@ def _closable(
             entry = ledger.locked_entry(dataset, cell)
             if entry.state != CellState.PARTIAL:
                 continue
-            held = _held_codes(dataset, cell)
+            lacking = quarantine.still_lacking(dataset, cell)
+            held = _held_codes(dataset, cell) | lacking.keys()
             verdict = _judge_day(dataset, cell, held, None, universe=universe, now=now)
+            verdict = quarantine.with_quarantined(verdict, lacking, None, now)
             if verdict.state in GOOD_STATES:
                 entry.state = verdict.state
                 entry.missing = dict(verdict.missing)

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 
+from django.db import transaction
 from django.db.models import Min
 
 from datasync_app.datasets.base import Cell, Dataset
-from datasync_app.engine.checks import Earlier, Verdict
+from datasync_app.dates import market_day
+from datasync_app.engine.checks import AGREEMENT_GAP, Earlier, Verdict
 from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.errors import LedgerRefused
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 
 FIRST_RETRY = dt.timedelta(minutes=30)
 LONGEST_RETRY = dt.timedelta(hours=12)
+# On the trade date and the day after it, what is not out yet comes soon.
+FRESH_RETRIES = tuple(dt.timedelta(minutes=minutes) for minutes in (10, 15, 20, 30, 60))
+_NAMED = 5
+
+# One round trip makes the row if need be, locks it and reads it.
+_LOCKED = """
+    INSERT INTO sync_ledger (dataset, cell, cell_date, state, received_rows, missing, fingerprint,
+                             attempts, last_error, updated_at)
+    VALUES (%s, %s, %s, %s, 0, '{}', '', 0, '', now())
+    ON CONFLICT (dataset, cell) DO UPDATE SET dataset = EXCLUDED.dataset
+    RETURNING *
+"""
 
 
 def entries(dataset: Dataset, cells: Iterable[Cell]) -> dict[str, SyncLedger]:
@@ -25,13 +41,18 @@ def entries(dataset: Dataset, cells: Iterable[Cell]) -> dict[str, SyncLedger]:
     }
 
 
+def stands(entry: SyncLedger | None, now: dt.datetime) -> bool:
+    """Is the cell good, and not one that is to be asked for again by now (`reset`, a doubt)?"""
+    if entry is None or entry.state not in GOOD_STATES:
+        return False
+    return entry.next_attempt_at is None or entry.next_attempt_at > now
+
+
 def locked_entry(dataset: Dataset, cell: Cell) -> SyncLedger:
     """The cell's row, made if need be and locked: two writers of one cell take turns."""
-    SyncLedger.objects.bulk_create(
-        [SyncLedger(dataset=dataset.name, cell=cell.key, cell_date=cell.date, state=CellState.DUE)],
-        ignore_conflicts=True,
-    )
-    return SyncLedger.objects.select_for_update().get(dataset=dataset.name, cell=cell.key)
+    values = [dataset.name, cell.key, cell.date, CellState.DUE]
+    (entry,) = SyncLedger.objects.raw(_LOCKED, values)
+    return entry
 
 
 def earlier_fetch(entry: SyncLedger) -> Earlier | None:
@@ -42,20 +63,35 @@ def earlier_fetch(entry: SyncLedger) -> Earlier | None:
 
 def write_verdict(
     entry: SyncLedger, verdict: Verdict, *, received: int, fingerprint: str, now: dt.datetime
-) -> None:
-    """Record a fetch whose rows were stored in the same transaction."""
+) -> CellState:
+    """Record a fetch whose rows are held; gives the state that the cell has now.
+
+    What a person accepted stays so while no other code is missing.
+    """
     if entry.missing_since is None or set(entry.missing) != set(verdict.missing):
         entry.missing_since = now
-    entry.attempts = 0 if verdict.state in GOOD_STATES else entry.attempts + 1
+    state = verdict.state
+    if (
+        entry.accepted_by
+        and state is CellState.PARTIAL
+        and set(verdict.missing) <= set(entry.missing)
+    ):
+        state = CellState.COMPLETE
+    else:
+        entry.accepted_by = entry.accepted_reason = ""
+    is_good = state in GOOD_STATES
+    entry.attempts = 0 if is_good else entry.attempts + 1
     entry.fetched_at = now
-    entry.state = verdict.state
+    entry.state = state
     entry.expected_rows = verdict.expected
     entry.received_rows = received
     entry.missing = dict(verdict.missing)
     entry.fingerprint = fingerprint
     entry.last_error = verdict.problem
-    entry.next_attempt_at = None if verdict.state in GOOD_STATES else now + _wait(entry.attempts)
+    entry.doubt = None
+    entry.next_attempt_at = None if is_good else now + _wait(entry, now)
     entry.save()
+    return state
 
 
 def write_problem(
@@ -68,26 +104,121 @@ def write_problem(
 ) -> None:
     """Record a fetch that stored nothing. A good cell stays good: its rows are still there."""
     entry.last_error = problem
-    if entry.state not in GOOD_STATES:
-        if state is not CellState.DUE:
-            entry.attempts += 1
+    is_good = entry.state in GOOD_STATES
+    if state is not CellState.DUE:
+        entry.attempts += 1
+    if not is_good:
         # Rows of an earlier partial fetch are still held; saying less would be a lie.
         entry.state = state if not entry.received_rows else CellState.PARTIAL
-        entry.next_attempt_at = retry_at or now + _wait(max(entry.attempts, 1))
+    if not is_good or entry.next_attempt_at is not None:
+        entry.next_attempt_at = retry_at or now + _wait(entry, now)
     entry.save()
 
 
-def next_attempt(datasets: Iterable[str]) -> dt.datetime | None:
-    """When the first of their open cells is to be asked for again; denied ones wait for the token."""
-    open_cells = SyncLedger.objects.filter(dataset__in=list(datasets)).exclude(
-        state__in=GOOD_STATES
+def confirms(entry: SyncLedger, vanished: Sequence[str], now: dt.datetime) -> bool:
+    """Did an earlier answer, long enough ago, lack just these keys of what is held?"""
+    if entry.doubt is None or entry.doubt["digest"] != _digest(vanished):
+        return False
+    return now - dt.datetime.fromisoformat(entry.doubt["since"]) >= AGREEMENT_GAP
+
+
+def write_doubt(
+    entry: SyncLedger, vanished: Sequence[str], *, received: int, now: dt.datetime
+) -> None:
+    """Record an answer that lacks keys that are held. They stay held, and it is asked again.
+
+    A good cell stays good, and a partial one partial.
+    """
+    digest = _digest(vanished)
+    since = entry.doubt["since"] if entry.doubt and entry.doubt["digest"] == digest else None
+    entry.doubt = {
+        "digest": digest,
+        "since": since or now.isoformat(),
+        "rows": received,
+        "lacks": len(vanished),
+        "such_as": sorted(vanished)[:_NAMED],
+    }
+    named = ", ".join(entry.doubt["such_as"]) + (", …" if len(vanished) > _NAMED else "")
+    entry.last_error = (
+        f"the source now lacks {len(vanished)} of the {entry.received_rows} rows that are held "
+        f"({named}); they are kept until a second fetch agrees"
+        if received
+        else f"the source now has no rows, while {entry.received_rows} are held"
     )
-    waiting = open_cells.exclude(last_error__startswith=NOT_AVAILABLE)
+    entry.attempts += 1
+    entry.next_attempt_at = now + max(_wait(entry, now), AGREEMENT_GAP)
+    entry.save()
+
+
+def accept(dataset: Dataset, cell: str, who: str, reason: str, *, now: dt.datetime) -> SyncLedger:
+    """Let a partial cell count as complete, because a person says so.
+
+    It stays complete while later fetches lack nothing else.
+
+    Raises:
+        LedgerRefused: the cell is not partial, or nobody or no reason is given.
+    """
+    if not who.strip() or not reason.strip():
+        raise LedgerRefused("To accept a cell takes a person's name and a reason.")
+    with transaction.atomic():
+        entry = _existing(dataset, cell)
+        if entry.state != CellState.PARTIAL:
+            raise LedgerRefused(
+                f"{dataset.name} {cell} is {entry.get_state_display()}; only a partial cell, which "
+                "holds rows and lacks some, can be accepted as it is."
+            )
+        entry.state = CellState.COMPLETE
+        entry.accepted_by, entry.accepted_reason = who.strip(), reason.strip()
+        entry.attempts, entry.next_attempt_at, entry.last_error = 0, None, ""
+        entry.updated_at = now
+        entry.save()
+    return entry
+
+
+def reset(dataset: Dataset, cell: str, *, now: dt.datetime) -> SyncLedger:
+    """Ask for the cell again at the next run, from the shortest wait on. A good one stays good.
+
+    An acceptance ends: the next fetch is judged anew.
+
+    Raises:
+        LedgerRefused: the ledger has no such cell.
+    """
+    with transaction.atomic():
+        entry = _existing(dataset, cell)
+        if entry.accepted_by:
+            entry.state = CellState.PARTIAL
+            entry.accepted_by = entry.accepted_reason = ""
+        entry.attempts, entry.next_attempt_at, entry.updated_at = 0, now, now
+        entry.save()
+    return entry
+
+
+def next_attempt(datasets: Iterable[str]) -> dt.datetime | None:
+    """When the first of their cells is to be asked for again; denied ones wait for the token."""
+    waiting = SyncLedger.objects.filter(
+        dataset__in=list(datasets), next_attempt_at__isnull=False
+    ).exclude(last_error__startswith=NOT_AVAILABLE)
     earliest: dt.datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
     return earliest
 
 
-def _wait(attempts: int) -> dt.timedelta:
-    """Growing waits between attempts: 30 minutes, doubled up to 12 hours."""
-    doublings = min(max(attempts, 1) - 1, 10)
+def _existing(dataset: Dataset, cell: str) -> SyncLedger:
+    entry = SyncLedger.objects.select_for_update().filter(dataset=dataset.name, cell=cell).first()
+    if entry is None:
+        raise LedgerRefused(f"The ledger has no cell {cell!r} of {dataset.name}.")
+    return entry
+
+
+def _wait(entry: SyncLedger, now: dt.datetime) -> dt.timedelta:
+    """Growing waits: from 10 minutes near a trade date, else from 30, doubled up to 12 hours."""
+    attempts = max(entry.attempts, 1)
+    if entry.cell_date and market_day(now) - entry.cell_date <= dt.timedelta(days=1):
+        if attempts <= len(FRESH_RETRIES):
+            return FRESH_RETRIES[attempts - 1]
+        attempts -= len(FRESH_RETRIES) - 2
+    doublings = min(attempts - 1, 10)
     return min(FIRST_RETRY * (1 << doublings), LONGEST_RETRY)
+
+
+def _digest(keys: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()

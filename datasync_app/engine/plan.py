@@ -59,13 +59,13 @@ def plan_dates(
     good, todo, waiting = [], [], []
     for cell in due:
         entry = entries.get(cell.key)
-        if entry and entry.state in GOOD_STATES:
+        if ledger.stands(entry, now):
             good.append(cell)
         elif patient and entry and entry.next_attempt_at and entry.next_attempt_at > now:
             waiting.append(cell)
         else:
             todo.append(cell)
-    not_due = [cell for cell in days if cell not in due]
+    not_due = [cell for cell in days if cell.date and not is_due(dataset, cell.date, now)]
     return Plan(dataset, tuple(todo), tuple(good), tuple(waiting), tuple(not_due))
 
 
@@ -80,7 +80,7 @@ def plan_fresh(
         entry = entries.get(cell.key)
         fresh = (
             entry is not None
-            and entry.state in GOOD_STATES
+            and ledger.stands(entry, now)
             and entry.fetched_at is not None
             and (max_age is None or now - entry.fetched_at < max_age)
         )

@@ -1,44 +1,85 @@
 """From the JSON items of an answer to typed rows, before any DataFrame.
 
-pandas would turn None into NaN, which PostgreSQL stores without a word; here missing stays None.
+pandas would turn None into NaN, which PostgreSQL stores without a word; here missing stays missing.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from datasync_app.datasets.base import Dataset, Field, Kind, Writing
-from datasync_app.dates import parse_date
-from datasync_app.errors import DatasyncError
+import numpy as np
+from numpy.typing import NDArray
 
-Value = str | float | int | dt.date | None
+from datasync_app.datasets.base import Dataset, Field, Writing
+from datasync_app.engine.binary_copy import encoded, packed
+from datasync_app.engine.columns import BadRows, Column, Value, differ, nulls, plain, typed_column
+
+__all__ = ["BadRows", "Column", "TypedRows", "Value", "typed_rows"]
+
+Row = tuple[Value, ...]
+Positions = NDArray[np.intp]
 
 
-class BadRows(DatasyncError):
-    """The answer's rows cannot be what was asked for: a broken value, or one key twice."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TypedRows:
-    """Rows in the order of the source; `columns` are those the answer had, as declared."""
+    """Rows in the order of their key; `columns` are those the answer had, as declared."""
 
     columns: tuple[Field, ...]
-    rows: list[tuple[Value, ...]]
+    values: tuple[Column, ...]
+    """One column of values for each of `columns`."""
+
+    def __len__(self) -> int:
+        return len(self.values[0]) if self.values else 0
+
+    def __getitem__(self, name: str) -> Column:
+        """The values of a column as they are held. Raises KeyError for one the answer lacked."""
+        for field, values in zip(self.columns, self.values, strict=True):
+            if field.name == name:
+                return values
+        raise KeyError(name)
 
     def column(self, name: str) -> list[Value]:
-        index = [field.name for field in self.columns].index(name)
-        return [row[index] for row in self.rows]
+        return plain(self[name])
 
+    @cached_property
+    def rows(self) -> list[Row]:
+        """Python's own values, a tuple for each row."""
+        return list(zip(*map(plain, self.values), strict=True))
+
+    def only(self, chosen: NDArray[np.bool_] | Positions) -> TypedRows:
+        """The rows of a mask, or at these positions in this order."""
+        return TypedRows(self.columns, tuple(values[chosen] for values in self.values))
+
+    @property
+    def nothing(self) -> TypedRows:
+        """The same columns without any row."""
+        return self.only(np.zeros(len(self), dtype=np.bool_))
+
+    @cached_property
+    def said(self) -> tuple[Field, ...]:
+        """The columns that have a value in any row. The others are NULL, as if they were not there."""
+        filled = zip(self.columns, self.values, strict=True)
+        return tuple(field for field, values in filled if not nulls(values).all())
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The `said` columns of all rows, as a binary COPY takes them."""
+        return packed(self.said, [self[field.name] for field in self.said]) if len(self) else b""
+
+    @cached_property
     def fingerprint(self) -> str:
-        """A digest of the content that does not depend on the order of the rows."""
-        # repr() gives every float its shortest exact form, in C.
-        lines = sorted(map(repr, self.rows))
-        names = ",".join(field.name for field in self.columns)
-        return hashlib.sha256("\n".join([names, *lines]).encode()).hexdigest()
+        """A digest of the content: not of the order of the source, nor of columns without a value."""
+        names = ",".join(field.name for field in self.said)
+        digest = hashlib.sha256(names.encode() + b"\n")
+        digest.update(self.packed)
+        return digest.hexdigest()
+
+    def prepare(self) -> None:
+        """Work out now, on this thread, what writing the rows will ask for."""
+        self.fingerprint  # noqa: B018 (kept)
 
 
 def typed_rows(
@@ -54,65 +95,52 @@ def typed_rows(
     """
     position = {name: index for index, name in enumerate(fields)}
     columns = tuple(field for field in dataset.fields if field.name in position)
-    readers = [(position[field.name], field, _READERS[field.kind]) for field in columns]
-    names = [field.name for field in columns]
-    key_at = [names.index(name) for name in dataset.key if name in names]
-    required_at = [names.index(name) for name in dataset.key if name not in dataset.optional_key]
-    has_versions = dataset.writing is Writing.VERSIONS
-    by_key: dict[tuple[Value, ...], tuple[Value, ...]] = {}
-    for item in items:
-        row = tuple(_read(item[index], field, reader) for index, field, reader in readers)
-        key = tuple(row[index] for index in key_at)
-        if any(row[index] is None for index in required_at):
-            raise BadRows(f"{dataset.name}: a row without its key {', '.join(dataset.key)}.")
-        if by_key.setdefault(row if has_versions else key, row) != row:
-            shown = ", ".join(str(part) for part in key)
+    by_field = list(zip(*items, strict=True)) or [()] * len(fields)
+    rows = TypedRows(
+        columns, tuple(typed_column(field, by_field[position[field.name]]) for field in columns)
+    )
+    if any(nulls(rows[name]).any() for name in dataset.key if name not in dataset.optional_key):
+        raise BadRows(f"{dataset.name}: a row without its key {', '.join(dataset.key)}.")
+    if dataset.writing is Writing.VERSIONS:
+        return _each_version_once(rows)
+    return _each_once(dataset, in_order(dataset, rows))
+
+
+def in_order(dataset: Dataset, rows: TypedRows) -> TypedRows:
+    """The same rows in the order of their key, NULL last."""
+    by: list[Column] = []
+    for name in _key_columns(dataset, rows):
+        column = rows[name]
+        by += [nulls(column), encoded(column) if column.dtype == object else column]
+    return rows.only(np.lexsort(by[::-1]))  # the last one given counts first
+
+
+def _each_version_once(rows: TypedRows) -> TypedRows:
+    """One key may have several contents; the same content counts once."""
+    first: dict[Row, int] = {}
+    for at, row in enumerate(rows.rows):
+        first.setdefault(row, at)
+    return rows.only(np.array([first[row] for row in sorted(first, key=repr)], dtype=np.intp))
+
+
+def _key_columns(dataset: Dataset, rows: TypedRows) -> list[str]:
+    """The parts of the key that the answer has: it may lack optional ones."""
+    names = {field.name for field in rows.columns}
+    return [name for name in dataset.key if name in names]
+
+
+def _each_once(dataset: Dataset, rows: TypedRows) -> TypedRows:
+    """Of rows in the order of their key, each key once."""
+    key = _key_columns(dataset, rows)
+    repeats = np.ones(max(len(rows) - 1, 0), dtype=np.bool_)
+    for name in key:
+        repeats &= ~differ(rows[name][1:], rows[name][:-1])
+    if not repeats.any():
+        return rows
+    for values in rows.values:
+        contradicted = repeats & differ(values[1:], values[:-1])
+        if contradicted.any():
+            at = int(contradicted.argmax())
+            shown = ", ".join(str(rows.column(name)[at]) for name in key)
             raise BadRows(f"{dataset.name}: two different rows for {shown} in one answer.")
-    return TypedRows(columns, list(by_key.values()))
-
-
-def _read(value: object, field: Field, reader: Callable[[object], Value]) -> Value:
-    if value is None:
-        return None
-    try:
-        return reader(value)
-    except (ValueError, TypeError):
-        raise BadRows(
-            f"{field.name} is {value!r}, which is not a {field.kind.name.lower()}."
-        ) from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    # PostgreSQL cannot store NUL, and no text of the source means anything by it.
-    return value.replace("\0", "")
-
-
-def _date(value: object) -> dt.date | None:
-    text = _text(value)
-    return parse_date(text) if text else None
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(value)
-    if not math.isfinite(value):
-        raise ValueError(value)
-    return float(value)
-
-
-def _flag(value: object) -> int | None:
-    # is_open is a JSON number in recordings, and a string where it is an argument.
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError(value)
-    return None if value == "" else int(value)
-
-
-_READERS: dict[Kind, Callable[[object], Value]] = {
-    Kind.TEXT: _text,
-    Kind.CODE: _text,
-    Kind.DATE: _date,
-    Kind.NUMBER: _number,
-    Kind.FLAG: _flag,
-}
+    return rows.only(np.append(True, ~repeats))

@@ -26,7 +26,7 @@ from datasync_app.engine.fetch import Fetched, fetch_cells
 from datasync_app.engine.judge import judge_again, judge_cell
 from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
 from datasync_app.engine.report import DatasetReport, incomplete
-from datasync_app.engine.rows import BadRows, typed_rows
+from datasync_app.engine.rows import TypedRows
 from datasync_app.engine.store import store_cell
 from datasync_app.engine.universe import Universe
 from datasync_app.models import CellState
@@ -199,7 +199,7 @@ class Engine:
         dataset = plan.dataset
         judged_by_codes = dataset.expectation is Expectation.LISTED_CODES
         universe = Universe.read() if judged_by_codes else None
-        with self._fetching(plan, universe) as fetched_cells:
+        with self._fetching(plan, universe, typing=books is None) as fetched_cells:
             failures_in_a_row = 0
             for fetched in fetched_cells:
                 report.calls += 1
@@ -234,7 +234,9 @@ class Engine:
             _locked("SELECT pg_advisory_unlock(%s)", key)
 
     @contextmanager
-    def _fetching(self, plan: Plan, universe: Universe | None) -> Iterator[Iterator[Fetched]]:
+    def _fetching(
+        self, plan: Plan, universe: Universe | None, *, typing: bool
+    ) -> Iterator[Iterator[Fetched]]:
         """The plan's answers as they come; however the block is left, waiting calls are told to end."""
         stopping = threading.Event()
 
@@ -252,6 +254,7 @@ class Engine:
             cancelled=stopping.is_set,
             tick=tick,
             codes_of=codes_of,
+            typing=typing,
         )
         with closing(fetched):
             try:
@@ -277,38 +280,36 @@ class Engine:
             record(cell, CellState.TRUNCATED, problem, report)
         elif books:
             books.store(cell, outcome, report)
+        elif isinstance(fetched.rows, TypedRows):
+            self._store(dataset, cell, fetched.rows, outcome.source, universe, report)
         else:
-            self._store(dataset, cell, outcome, universe, report)
+            self._record(dataset, cell, CellState.FAILED, str(fetched.rows), report)
 
     def _store(
         self,
         dataset: Dataset,
         cell: Cell,
-        answer: Answer,
+        rows: TypedRows,
+        source: str,
         universe: Universe | None,
         report: DatasetReport,
     ) -> None:
         now = self._now()
-        try:
-            rows = typed_rows(dataset, answer.fields, answer.items)
-        except BadRows as bad:
-            self._record(dataset, cell, CellState.FAILED, str(bad), report)
-            return
         verdict = store_cell(
             dataset,
             cell,
             rows,
-            source=answer.source,
+            source=source,
             judge=lambda rows, earlier: judge_cell(
                 dataset, cell, rows, earlier, universe=universe, now=now
             ),
             fence=self._guard.fenced,
             now=now,
         )
-        report.note(cell.key, verdict.state, rows=len(rows.rows), problem=verdict.problem)
+        report.note(cell.key, verdict.state, rows=len(rows), problem=verdict.problem)
         logger.info(
             "action=cell dataset=%s cell=%s state=%s rows=%d", dataset.name, cell.key,
-            verdict.state, len(rows.rows),
+            verdict.state, len(rows),
         )  # fmt: skip
 
     def _record_failure(

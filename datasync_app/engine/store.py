@@ -1,21 +1,23 @@
-"""Writing a cell: its rows and its ledger row commit together, or not at all."""
+"""Writing a cell: rows, restatements, quarantine and ledger row commit together, or not at all."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from django.db import connection
 from django.db.models import Model
 
 from datasync_app.datasets.base import Cell, Dataset, Writing
-from datasync_app.engine import ledger
+from datasync_app.engine import held, ledger, quarantine, restate
+from datasync_app.engine.binary_copy import HEADER, TRAILER
 from datasync_app.engine.checks import Earlier, Verdict
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.rows import TypedRows
 from datasync_app.engine.versions import merge_versions
-from datasync_app.models import CellState
+from datasync_app.models import CellState, SyncLedger
 
 Fence = Callable[[], AbstractContextManager[None]]
 Judge = Callable[[TypedRows, Earlier | None], Verdict]
@@ -38,9 +40,11 @@ def store_cell(
     1. `fence()` opens the transaction and refuses if this run has been replaced.
     2. The source's identity is claimed or compared.
     3. The ledger row is locked, which orders concurrent writers of the cell.
-    4. The rows are replaced, merged or kept as versions; an empty answer never deletes rows that are
-       held.
-    5. The verdict is written.
+    4. Rows that break a rule go to quarantine; for their keys, what is held stands.
+    5. The others replace the cell, are merged, or kept as versions. What they change is a
+       restatement. An answer that lacks keys that are held replaces nothing until a second one
+       agrees.
+    6. The verdict is written.
 
     Raises:
         SourceMismatch: the database belongs to another source.
@@ -48,48 +52,87 @@ def store_cell(
     with fence():
         claim_identity(source)
         entry = ledger.locked_entry(dataset, cell)
-        verdict = judge(rows, ledger.earlier_fetch(entry))
-        versioned = dataset.writing is Writing.VERSIONS
-        if not rows.rows and entry.received_rows and not versioned:
-            ledger.write_problem(
-                entry,
-                CellState.PARTIAL,
-                f"the source now has no rows, while {entry.received_rows} are held",
-                now=now,
-                retry_at=None,
-            )
-            return Verdict(CellState(entry.state), entry.expected_rows, problem=entry.last_error)
-        if versioned:
-            merge_versions(dataset, rows, now=now)
+        good, broken = quarantine.set_apart(dataset, cell, rows)
+        stored: TypedRows | None = good
+        if dataset.writing is Writing.VERSIONS:
+            merge_versions(dataset, good, now=now)
         elif dataset.writing is Writing.MERGE:
-            _merge(dataset, rows)
-        elif rows.rows:
-            _replace(dataset, cell, rows)
-        ledger.write_verdict(
+            _merge(dataset, cell, good, now)
+        else:
+            spared = held.keys(dataset, broken.rows)
+            stored = _replace(dataset, cell, entry, good, spared, now)
+        if len(broken) or entry.fetched_at is not None:
+            resolved_by = good if stored is not None else good.nothing
+            quarantine.record(dataset, cell, broken, resolved_by, now=now)
+        if stored is None:
+            return Verdict(CellState(entry.state), entry.expected_rows, problem=entry.last_error)
+        lacking = {}
+        if len(broken):
+            lacking = quarantine.lacking(dataset, cell, broken, set(held.keys(dataset, stored)))
+        earlier = ledger.earlier_fetch(entry)
+        verdict = judge(rows, earlier and earlier.without(lacking))
+        verdict = quarantine.with_quarantined(verdict, lacking, earlier, now)
+        state = ledger.write_verdict(
             entry,
             verdict,
-            received=len(rows.rows),
-            fingerprint=rows.fingerprint() if rows.rows else "",
+            received=len(stored),
+            fingerprint=stored.fingerprint if len(stored) else "",
             now=now,
         )
-    return verdict
+    return replace(verdict, state=state)
 
 
-def _replace(dataset: Dataset, cell: Cell, rows: TypedRows) -> None:
+def _replace(
+    dataset: Dataset,
+    cell: Cell,
+    entry: SyncLedger,
+    rows: TypedRows,
+    spared: list[held.Key],
+    now: dt.datetime,
+) -> TypedRows | None:
+    """Make the cell hold these rows; gives what it holds, or None where they are not believed.
+
+    Nothing is written where the same rows are held.
+    """
+    if not entry.received_rows:
+        _write(dataset, cell, rows)
+        return rows
+    is_same = rows.fingerprint == entry.fingerprint
+    if is_same and held.count_of_cell(dataset, cell) == entry.received_rows:
+        return rows
+    before = held.rows_of_cell(dataset, cell)
+    after = held.completed(dataset, before, rows, spared)
+    comparison = restate.compare(dataset, before, after)
+    vanished = [held.name_of(dataset, cell, key) for key in comparison.vanished]
+    if vanished:
+        may_vanish = len(after) > 0 or dataset.may_be_empty(cell)
+        if not may_vanish or not ledger.confirms(entry, vanished, now):
+            ledger.write_doubt(entry, vanished, received=len(rows), now=now)
+            return None
+    restate.record(cell, comparison, now=now)
+    if after.fingerprint != before.fingerprint:
+        _write(dataset, cell, after)
+    return after
+
+
+def _write(dataset: Dataset, cell: Cell, rows: TypedRows) -> None:
     """Delete the cell's rows and copy the new ones in: twice as fast as any upsert (decision 8)."""
     _manager(dataset.model).filter(dataset.cut.rows(cell)).delete()
+    if not len(rows):
+        return
     quote = connection.ops.quote_name
-    table = quote(dataset.model._meta.db_table)
-    columns = ", ".join(quote(field.name) for field in rows.columns)
-    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+    columns = ", ".join(quote(field.name) for field in rows.said)
+    statement = f"COPY {quote(dataset.model._meta.db_table)} ({columns}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types([field.kind.value for field in rows.columns])
-        for row in rows.rows:
-            copy.write_row(row)
+        copy.write(HEADER)
+        copy.write(rows.packed)
+        copy.write(TRAILER)
 
 
-def _merge(dataset: Dataset, rows: TypedRows) -> None:
-    """Insert or update by key. Fields the answer lacked keep what is stored."""
+def _merge(dataset: Dataset, cell: Cell, rows: TypedRows, now: dt.datetime) -> None:
+    """Insert or update by key. Fields the answer lacked keep what is stored; nothing is deleted."""
+    comparison = restate.compare(dataset, held.rows_of_keys(dataset, rows), rows)
+    restate.record(cell, comparison, now=now)
     names = [field.name for field in rows.columns]
     changing = [name for name in names if name not in dataset.key]
     seen = [field.name for field in dataset.model._meta.fields if field.name == "last_seen_at"]

@@ -89,8 +89,8 @@ class SyncLedger(models.Model):
             models.Index(fields=["dataset", "cell_date"], name="ledger_by_date"),
             models.Index(
                 fields=["dataset", "next_attempt_at"],
-                name="ledger_open",
-                condition=~Q(state__in=["complete", "empty_confirmed"]),
+                name="ledger_to_ask",
+                condition=Q(next_attempt_at__isnull=False),
             ),
         ]
 

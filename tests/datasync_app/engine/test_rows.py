@@ -55,10 +55,10 @@ def test_is_open_is_read_as_a_number_or_a_string() -> None:
 
 def test_the_fingerprint_sees_a_changed_value_and_no_order() -> None:
     other = ["000002.SZ", *ROW[1:]]
-    first = typed_rows(DAILY, FIELDS, [ROW, other]).fingerprint()
-    assert typed_rows(DAILY, FIELDS, [other, ROW]).fingerprint() == first
+    first = typed_rows(DAILY, FIELDS, [ROW, other]).fingerprint
+    assert typed_rows(DAILY, FIELDS, [other, ROW]).fingerprint == first
     changed = [*ROW[:-1], 16.86]
-    assert typed_rows(DAILY, FIELDS, [changed, other]).fingerprint() != first
+    assert typed_rows(DAILY, FIELDS, [changed, other]).fingerprint != first
 
 
 @pytest.mark.parametrize("names", [["suspend_timing"], []])
