@@ -17,6 +17,20 @@ from dataclasses import dataclass
 
 from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.basics import BASIC_FIELDS
+from datasync_app.sandbox.boards import (
+    CONCEPT_DETAIL_FIELDS,
+    CONCEPT_FIELDS,
+    DC_INDEX_FIELDS,
+    DC_MEMBER_FIELDS,
+    THS_INDEX_FIELDS,
+    THS_MEMBER_FIELDS,
+    concept,
+    concept_detail,
+    dc_index,
+    dc_member,
+    ths_index,
+    ths_member,
+)
 from datasync_app.sandbox.factors import FACTOR_FIELDS
 from datasync_app.sandbox.indicator_fields import INDICATOR_DEFAULTS, INDICATOR_FIELDS
 from datasync_app.sandbox.indices import INDEX_FIELDS
@@ -77,6 +91,12 @@ TABLES: Mapping[str, Table] = {
     "index_daily": Table(INDEX_FIELDS, INDEX_FIELDS, index_daily),
     "namechange": Table(NAME_FIELDS, NAME_FIELDS, namechange),
     "bse_mapping": Table(MAPPING_FIELDS, MAPPING_FIELDS, bse_mapping),
+    "concept": Table(CONCEPT_FIELDS, CONCEPT_FIELDS, concept),
+    "concept_detail": Table(CONCEPT_DETAIL_FIELDS, CONCEPT_DETAIL_FIELDS[:4], concept_detail),
+    "ths_index": Table(THS_INDEX_FIELDS, THS_INDEX_FIELDS, ths_index),
+    "ths_member": Table(THS_MEMBER_FIELDS, THS_MEMBER_FIELDS[:3], ths_member),
+    "dc_index": Table(DC_INDEX_FIELDS, DC_INDEX_FIELDS, dc_index),
+    "dc_member": Table(DC_MEMBER_FIELDS, DC_MEMBER_FIELDS, dc_member),
     "suspend_d": Table(SUSPENSION_FIELDS, SUSPENSION_FIELDS, suspend_d),
 }
 

@@ -11,6 +11,8 @@ _PUBLISHED_AT: Mapping[str, dt.time] = {
     "index_daily": dt.time(16, 30),
     "daily_basic": dt.time(17, 0),
     "suspend_d": dt.time(17, 30),
+    "dc_index": dt.time(17, 30),
+    "dc_member": dt.time(17, 30),
     "disclosure_date": dt.time(18, 0),
     "fina_indicator": dt.time(22, 0),
 }

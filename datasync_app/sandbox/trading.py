@@ -115,11 +115,15 @@ def _traded(scene: Scene, api_name: str, params: Mapping[str, str]) -> Iterator[
     return _of_some(scene.world, ids, first, last)
 
 
+def whole_day(world: World, day: int) -> Bars:
+    path = world.whole_market(day // BLOCK)
+    return _cut(world, path, np.arange(len(path.close)), day, day)
+
+
 def _of_all(world: World, first: int, last: int) -> Iterator[Bars]:
     """The whole market, newest day first."""
     for day in range(last, first - 1, -1):
-        path = world.whole_market(day // BLOCK)
-        yield _cut(world, path, np.arange(len(path.close)), day, day)
+        yield whole_day(world, day)
 
 
 def _of_some(world: World, ids: Ints, first: int, last: int) -> Iterator[Bars]:

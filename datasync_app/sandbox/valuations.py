@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +23,16 @@ _QUARTERS_OUT = {1: 3, 2: 3, 3: 3, 4: 3, 5: 1, 6: 1, 7: 1, 8: 1, 9: 2, 10: 2, 11
 _NEW_YEAR = 5
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Shares of three kinds, and what all of them are worth: in units of ten thousand."""
+
+    total: Floats
+    floating: Floats
+    free: Floats
+    worth: Floats
+
+
 class Valuations:
     def __init__(
         self, calendar: Calendar, people: Population, rights: Rights, finances: Finances
@@ -33,17 +45,19 @@ class Valuations:
         )
         self._quarters = np.array([_QUARTERS_OUT[day.month] for day in calendar.days])
 
-    def columns(self, ids: Ints, days: Ints, close: Ints, volume: Ints) -> dict[str, list[object]]:
-        """The number fields of some bars. `close` comes in cents, `volume` in hundredths of a lot."""
-        own, year = self._finances, self._annual[days]
-        price, lots = close / 100, volume / 100
-        grown = np.exp(self._rights.log_new_shares(ids, days))
+    def sizes(self, ids: Ints, days: Ints, close: Ints) -> Sizes:
+        own, grown = self._finances, np.exp(self._rights.log_new_shares(ids, days))
         total, floating, free = (
             np.round(shares[ids] * grown, 4)
             for shares in (own.total_shares, own.float_shares, own.free_shares)
         )
-        worth = np.round(price * total, 4)
-        yuan = worth * 1e4
+        return Sizes(total, floating, free, np.round(close / 100 * total, 4))
+
+    def columns(self, ids: Ints, days: Ints, close: Ints, volume: Ints) -> dict[str, list[object]]:
+        """The number fields of some bars. `close` comes in cents, `volume` in hundredths of a lot."""
+        own, year = self._finances, self._annual[days]
+        price, lots, sizes = close / 100, volume / 100, self.sizes(ids, days, close)
+        yuan = sizes.worth * 1e4
         passed = own.quarters[ids, self._quarters[days]]
 
         def latest(yearly: Floats) -> Floats:
@@ -56,8 +70,8 @@ class Valuations:
         paid, recently = (profit * own.payout[ids, year], latest(own.profit * own.payout))
         return {
             "close": price.tolist(),
-            "turnover_rate": np.round(lots / floating, 4).tolist(),
-            "turnover_rate_f": np.round(lots / free, 4).tolist(),
+            "turnover_rate": np.round(lots / sizes.floating, 4).tolist(),
+            "turnover_rate_f": np.round(lots / sizes.free, 4).tolist(),
             "volume_ratio": np.round(lots / np.exp(self._people.log_volume[ids]), 2).tolist(),
             "pe": _where(profit > 0, yuan / profit),
             "pe_ttm": _where(recent > 0, yuan / recent),
@@ -66,11 +80,11 @@ class Valuations:
             "ps_ttm": np.round(yuan / latest(own.revenue), 4).tolist(),
             "dv_ratio": _where(paid > 0, 100 * paid / yuan),
             "dv_ttm": _where(recently > 0, 100 * recently / yuan),
-            "total_share": total.tolist(),
-            "float_share": floating.tolist(),
-            "free_share": free.tolist(),
-            "total_mv": worth.tolist(),
-            "circ_mv": np.round(price * floating, 4).tolist(),
+            "total_share": sizes.total.tolist(),
+            "float_share": sizes.floating.tolist(),
+            "free_share": sizes.free.tolist(),
+            "total_mv": sizes.worth.tolist(),
+            "circ_mv": np.round(price * sizes.floating, 4).tolist(),
         }
 
 

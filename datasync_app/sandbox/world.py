@@ -6,12 +6,14 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from datasync_app.dates import parse_date
 from datasync_app.sandbox.bars import Bars
 from datasync_app.sandbox.calendar import Calendar
+from datasync_app.sandbox.concepts import Concepts
 from datasync_app.sandbox.factors import Factors
 from datasync_app.sandbox.filings import Reporting
 from datasync_app.sandbox.finances import Finances
@@ -44,16 +46,24 @@ class World:
         self.finances = Finances(self.people, last_year, noise)
         self.factors = Factors(self.calendar, self.prices.rights, noise)
         self.valuations = Valuations(self.calendar, self.people, self.prices.rights, self.finances)
-        self.names = Names(self.calendar, self.people, noise)
         self.indices = Indices(self.calendar, self.people, self.prices, self.bars, noise)
         self.reporting = Reporting(self.calendar, self.people, noise)
         self.indicators = Indicators(self.calendar, self.finances, self.prices.rights, noise)
         self.suspensions = Suspensions(self.people, self.prices.halts, noise)
+        self._share = share
         # Answers list companies by code.
         order = sorted(range(self.people.count), key=self.people.codes.__getitem__)
         self.rank = np.empty(self.people.count, dtype=np.int64)
         self.rank[order] = np.arange(self.people.count)
         self._paths: OrderedDict[int, Path] = OrderedDict()
+
+    @cached_property
+    def concepts(self) -> Concepts:
+        return Concepts(self.calendar, self.people, self.noise, self._share)
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.calendar, self.people, self.noise)
 
     def whole_market(self, block: int) -> Path:
         """The closes of all companies over a block; the last few blocks asked for are kept."""
