@@ -25,6 +25,9 @@ class Split(Protocol):
         `codes` are all that may be in the answer, for splits by code.
         """
 
+    def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:
+        """The values that a field may have in every row of a part, beside those of the whole."""
+
 
 @dataclass(frozen=True)
 class ByCodes:
@@ -44,6 +47,10 @@ class ByCodes:
                 return []
         chunks = (listed[at : at + size] for at in range(0, len(listed), size))
         return [{**params, "ts_code": ",".join(chunk)} for chunk in chunks]
+
+    def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:
+        asked = params.get("ts_code")
+        return {"ts_code": frozenset(asked.split(","))} if asked else {}
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,9 @@ class ByShorterRange:
             {**params, "start_date": show_date(later)},
         ]
 
+    def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:
+        return {}  # a range names no field
+
 
 @dataclass(frozen=True)
 class ByReportPeriod:
@@ -82,6 +92,9 @@ class ByReportPeriod:
         periods = report_periods(dt.date(day.year - self.most // 4 - 1, 1, 1), day)
         return [{**params, "end_date": show_date(period)} for period in periods[: self.most]]
 
+    def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:
+        return _one_value("end_date", params)
+
 
 @dataclass(frozen=True)
 class ByValue:
@@ -94,3 +107,10 @@ class ByValue:
         if self.name in params:
             return []
         return [{**params, self.name: value} for value in self.values]
+
+    def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:
+        return _one_value(self.name, params)
+
+
+def _one_value(name: str, params: Params) -> Mapping[str, frozenset[str]]:
+    return {name: frozenset({params[name]})} if name in params else {}

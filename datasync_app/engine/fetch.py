@@ -96,13 +96,16 @@ def fetch_cell(
     """The whole answer for a cell. A failure comes back as a value, so that the loop decides on it."""
 
     def ask(params: Mapping[str, str]) -> Answer:
+        expect = dict(dataset.cut.belongs(cell))
+        if dataset.split is not None:
+            expect |= dataset.split.belongs(params)
         return client.fetch(
             dataset.name,
             params,
             dataset.field_names,
             row_cap=dataset.row_cap,
             required=dataset.required_names,
-            expect=dataset.cut.belongs(cell),
+            expect=expect,
             cancelled=cancelled,
         )
 

@@ -11,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasync_app.datasets import DAILY, STOCK_BASIC, TRADE_CAL
-from datasync_app.datasets.splits import ByCodes, ByShorterRange
+from datasync_app.datasets.base import Cell
+from datasync_app.datasets.splits import ByCodes, ByReportPeriod, ByShorterRange, ByValue, Split
 from datasync_app.dates import show_date
+from datasync_app.engine.fetch import fetch_cell
 from datasync_app.engine.truncation import whole_answer
+from datasync_app.sandbox.protocol import Rows
+from datasync_app.sandbox.server import Sandbox
+from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched, TransportFailure
+from tests.datasync_app.tiny_market import TinyMarket
 
 FIELDS = ("ts_code", "close")
 
@@ -109,6 +115,49 @@ def test_parts_are_aligned_by_field_name() -> None:
 
     with pytest.raises(Mismatched):
         whole_answer(split, {"trade_date": "20200106"}, codes, other)
+
+
+class StrangersMarket(TinyMarket):
+    """Answers a list of codes with one more code than was asked for."""
+
+    def _daily(self, params: Mapping[str, str]) -> Rows:
+        rows = super()._daily(params)
+        if "ts_code" in params:
+            rows.append(self.bar("920099.BJ", params["trade_date"]))
+        return rows
+
+
+@pytest.mark.parametrize("market", [TinyMarket(), StrangersMarket()])
+def test_a_part_with_a_code_that_was_not_asked_for_is_a_mismatch(market: TinyMarket) -> None:
+    cell = Cell("20200106", dt.date(2020, 1, 6))
+    with Sandbox(market, quota=0) as sandbox:
+        client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None)
+        capped = replace(DAILY, row_cap=20)
+        outcome = fetch_cell(client, capped, cell, market.codes, cancelled=lambda: False)
+        client.close()
+
+    if isinstance(market, StrangersMarket):
+        assert isinstance(outcome, Mismatched)
+        assert "rows whose ts_code is 920099.BJ" in str(outcome)
+    else:
+        assert isinstance(outcome, Answer) and codes_in(outcome) == set(market.codes)
+
+
+@pytest.mark.parametrize(
+    ("split", "params", "belongs"),
+    [
+        (ByCodes(2), {"trade_date": "20200106"}, {}),
+        (ByCodes(2), {"ts_code": "a,b"}, {"ts_code": {"a", "b"}}),
+        (ByReportPeriod(2), {"ann_date": "20200106"}, {}),
+        (ByReportPeriod(2), {"end_date": "20191231"}, {"end_date": {"20191231"}}),
+        (ByValue("exchange", ("SSE",)), {"exchange": "SSE"}, {"exchange": {"SSE"}}),
+        (ByShorterRange(), {"start_date": "20200106", "end_date": "20200107"}, {}),
+    ],
+)
+def test_what_belongs_to_a_part_is_what_it_asks_for(
+    split: Split, params: Mapping[str, str], belongs: Mapping[str, set[str]]
+) -> None:
+    assert split.belongs(params) == belongs
 
 
 @given(st.dates(dt.date(2000, 1, 1), dt.date(2010, 1, 1)), st.integers(0, 800))
