@@ -31,6 +31,8 @@ READABLE = (
     "namechange",
     "bse_mapping",
     "code_change",
+    "daily_backward",
+    "instrument",
     "sync_ledger",
     "sync_restatement",
     "sync_quarantine",
