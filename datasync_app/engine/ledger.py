@@ -89,7 +89,7 @@ def write_verdict(
     entry.fingerprint = fingerprint
     entry.last_error = verdict.problem
     entry.doubt = None
-    entry.next_attempt_at = None if is_good else now + _wait(entry, now)
+    entry.next_attempt_at = None if is_good else now + wait(entry, now)
     entry.save()
     return state
 
@@ -111,8 +111,17 @@ def write_problem(
         # Rows of an earlier partial fetch are still held; saying less would be a lie.
         entry.state = state if not entry.received_rows else CellState.PARTIAL
     if not is_good or entry.next_attempt_at is not None:
-        entry.next_attempt_at = retry_at or now + _wait(entry, now)
+        entry.next_attempt_at = retry_at or now + wait(entry, now)
     entry.save()
+
+
+def postpone(
+    entry: SyncLedger, problem: str, *, now: dt.datetime, retry_at: dt.datetime | None
+) -> None:
+    """Note, without saving, why a cell could not even be asked for. A good one stays good."""
+    entry.last_error = problem
+    if entry.state not in GOOD_STATES:
+        entry.next_attempt_at = retry_at or now + wait(entry, now)
 
 
 def confirms(entry: SyncLedger, vanished: Sequence[str], now: dt.datetime) -> bool:
@@ -146,7 +155,7 @@ def write_doubt(
         else f"the source now has no rows, while {entry.received_rows} are held"
     )
     entry.attempts += 1
-    entry.next_attempt_at = now + max(_wait(entry, now), AGREEMENT_GAP)
+    entry.next_attempt_at = now + max(wait(entry, now), AGREEMENT_GAP)
     entry.save()
 
 
@@ -193,11 +202,18 @@ def reset(dataset: Dataset, cell: str, *, now: dt.datetime) -> SyncLedger:
     return entry
 
 
-def next_attempt(datasets: Iterable[str]) -> dt.datetime | None:
-    """When the first of their cells is to be asked for again; denied ones wait for the token."""
+def next_attempt(
+    datasets: Iterable[str], *, after: dt.datetime | None = None
+) -> dt.datetime | None:
+    """When the first of their cells is to be asked for again; denied ones wait for the token.
+
+    A run that began `after` would have asked for earlier ones, if it were the one to do so.
+    """
     waiting = SyncLedger.objects.filter(
         dataset__in=list(datasets), next_attempt_at__isnull=False
     ).exclude(last_error__startswith=NOT_AVAILABLE)
+    if after is not None:
+        waiting = waiting.filter(next_attempt_at__gt=after)
     earliest: dt.datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
     return earliest
 
@@ -209,7 +225,7 @@ def _existing(dataset: Dataset, cell: str) -> SyncLedger:
     return entry
 
 
-def _wait(entry: SyncLedger, now: dt.datetime) -> dt.timedelta:
+def wait(entry: SyncLedger, now: dt.datetime) -> dt.timedelta:
     """Growing waits: from 10 minutes near a trade date, else from 30, doubled up to 12 hours."""
     attempts = max(entry.attempts, 1)
     if entry.cell_date and market_day(now) - entry.cell_date <= dt.timedelta(days=1):

@@ -19,8 +19,9 @@ class DatasetReport:
     """The cells of one dataset in one run.
 
     `open_cells` are due and not good, with the reason; `waived` are not good either, but nothing
-    depends on them, for the reason given. `denied` is why this token may not have the dataset,
-    `token_refused` why it may have nothing at all.
+    depends on them, for the reason given; `awaited` were asked for and may still come, which is no
+    failure; `left` says what was not asked for in this run. `denied` is why this token may not have
+    the dataset, `token_refused` why it may have nothing at all.
     """
 
     dataset: str
@@ -32,6 +33,8 @@ class DatasetReport:
     calls: int = 0
     open_cells: dict[str, str] = field(default_factory=dict)
     waived: dict[str, str] = field(default_factory=dict)
+    awaited: dict[str, str] = field(default_factory=dict)
+    left: str = ""
     stopped: str = ""
     denied: str = ""
     token_refused: str = ""
@@ -61,6 +64,10 @@ class DatasetReport:
             for key, why in (self.open_cells | batch.open_cells).items()
             if key not in self.good_cells
         }
+        self.take(batch)
+
+    def take(self, batch: DatasetReport) -> None:
+        """Take over the rows and calls of a batch and what stopped it, without its cells."""
         self.rows += batch.rows
         self.calls += batch.calls
         self.stopped = batch.stopped
@@ -97,6 +104,11 @@ class DatasetReport:
             result["open"] = shown
         if self.waived:
             result["waived"] = self.waived
+        if self.awaited:
+            result["cells_awaited"] = len(self.awaited)
+            result["awaited"] = dict(sorted(self.awaited.items(), reverse=True)[:SHOWN_CELLS])
+        if self.left:
+            result["left"] = self.left
         if self.stopped:
             result["stopped"] = self.stopped
         if self.denied:
@@ -114,6 +126,10 @@ class DatasetReport:
         if self.open_cells:
             key, why = max(self.open_cells.items())
             text += f"; {len(self.open_cells)} open, such as {key} ({why})"
+        if self.awaited:
+            text += f"; {len(self.awaited)} awaited"
+        if self.left:
+            text += f"; {self.left}"
         return f"{text}; {self.stopped}" if self.stopped else text
 
 

@@ -27,7 +27,7 @@ from datasync_app.engine.judge import judge_again, judge_cell
 from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
 from datasync_app.engine.report import DatasetReport, incomplete
 from datasync_app.engine.rows import TypedRows
-from datasync_app.engine.store import store_cell
+from datasync_app.engine.store import Fence, store_cell
 from datasync_app.engine.universe import Universe
 from datasync_app.models import CellState
 from datasync_app.tushare.access import Access
@@ -174,6 +174,14 @@ class Engine:
     ) -> DatasetReport:
         """Every due open day of the range, newest first. `prepare` comes before."""
         return self.run(plan_dates(dataset, start, end, now=self._now(), patient=patient))
+
+    @property
+    def fence(self) -> Fence:
+        """The transaction in which a run writes, for whoever keeps books."""
+        return self._guard.fenced
+
+    def now(self) -> dt.datetime:
+        return self._now()
 
     def access(self, api_name: str) -> Access:
         """What is known of the endpoint for this token, with no call made."""

@@ -19,16 +19,15 @@ _STAMP_TYPES = ("varchar", "timestamptz", "timestamptz")
 def merge_versions(dataset: Dataset, rows: TypedRows, *, now: dt.datetime) -> list[str]:
     """Copy in the rows whose content is new, date those that are held; the contents, row by row.
 
-    Writers of a dataset take turns, so that two never copy the same new content. Call inside the
-    transaction.
+    Call inside the transaction.
     """
     contents = [content_of(rows.columns, row) for row in rows.rows]
     if not contents:
         return contents
     table = dataset.model._meta.db_table
     keys = list(zip(*(rows.column(name) for name in dataset.key), contents, strict=True))
+    lock_versions(dataset)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"versions of {table}"])
         held = _seen_again(table, dataset.key, keys, now)
         fresh = {
             key: (*row, key[-1], now, now)
@@ -43,6 +42,16 @@ def merge_versions(dataset: Dataset, rows: TypedRows, *, now: dt.datetime) -> li
             for row in fresh.values():
                 copy.write_row(row)
     return contents
+
+
+def lock_versions(dataset: Dataset) -> None:
+    """Writers of a versioned dataset take turns, so that two never copy the same new content.
+
+    Until the transaction ends, its ledger cells are this writer's too.
+    """
+    with connection.cursor() as cursor:
+        table = dataset.model._meta.db_table
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"versions of {table}"])
 
 
 def content_of(columns: Sequence[Field], row: Sequence[Value]) -> str:

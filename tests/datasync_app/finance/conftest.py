@@ -9,6 +9,7 @@ import pytest
 from datasync_app.engine.run import Engine, OwnGuard
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.limits import EndpointLimiters
 from tests.datasync_app.finance.tiny_reports import Clock, TinyReports
 
 
@@ -34,5 +35,6 @@ def engine(sandbox: Sandbox, clock: Clock) -> Engine:
 
 
 def engine_of(sandbox: Sandbox, clock: Clock) -> Engine:
-    client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None)
+    limiters = EndpointLimiters(100_000)
+    client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None, limiters=limiters)
     return Engine(client, guard=OwnGuard(), now=clock)
