@@ -25,9 +25,9 @@ def keep_apart(
     broken_cells = _cells(broken.rows)
     good_cells = _cells(good)
     on_record = set(
-        SyncQuarantine.objects.filter(
-            dataset=FINA_INDICATOR.name, resolved_at=None
-        ).values_list("cell", flat=True)
+        SyncQuarantine.objects.filter(dataset=FINA_INDICATOR.name, resolved_at=None).values_list(
+            "cell", flat=True
+        )
     )
     for key in sorted({*broken_cells, *(on_record & set(settled))}):
         of_it = np.array([cell == key for cell in broken_cells], dtype=np.bool_)

@@ -12,10 +12,10 @@ from typing import cast
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.finance import BY_COMPANY_PERIOD, FINA_BY_PERIOD, FINA_INDICATOR
 from datasync_app.engine import ledger, quarantine
+from datasync_app.engine.finance.apart import keep_apart
 from datasync_app.engine.finance.calls import Calls
 from datasync_app.engine.finance.failures import note_failure, resolve
 from datasync_app.engine.finance.judge import Received, settle
-from datasync_app.engine.finance.apart import keep_apart
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, TypedRows, typed_rows

@@ -59,9 +59,9 @@ def settle(
 def _absent(entry: SyncLedger, received: Received, report: Report, *, now: dt.datetime) -> None:
     agrees = entry.missing_since is not None and now - entry.missing_since >= AGREEMENT_GAP
     entry.fingerprint = ""
+    lacking = IN_QUARANTINE if received.quarantined else "the source has no row yet"
     if report.is_late(market_day(now)):
         entry.state = CellState.DUE
-        lacking = IN_QUARANTINE if received.quarantined else "the source has no row yet"
         _await(entry, report, lacking, now=now)
     elif agrees:
         if entry.state != CellState.EMPTY_CONFIRMED:
@@ -73,7 +73,7 @@ def _absent(entry: SyncLedger, received: Received, report: Report, *, now: dt.da
         entry.attempts += 1
     else:
         entry.state = CellState.DUE
-        _await(entry, report, "the source has no row", now=now)
+        _await(entry, report, lacking, now=now)
         entry.next_attempt_at = now + AGREEMENT_GAP
 
 

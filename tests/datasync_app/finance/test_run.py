@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 from pytest_django import Settings
 
-from datasync_app.datasets.finance import FINA_BY_PERIOD
+from datasync_app.datasets.finance import FINA_BY_PERIOD, FINA_INDICATOR
+from datasync_app.engine import ledger
 from datasync_app.engine.finance.expected import Scope
 from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.report import DatasetReport
@@ -19,6 +20,7 @@ from datasync_app.models import (
     FinaIndicator,
     SyncFailureRecord,
     SyncLedger,
+    SyncQuarantine,
 )
 from datasync_app.sandbox.server import Sandbox
 from tests.datasync_app.factories import StockBasicFactory
@@ -298,6 +300,7 @@ def test_a_new_disclosure_resets_a_company_that_failed_too_often(
     market.report(A, Q3, "20231028", "much")
     incremental(engine)
     SyncFailureRecord.objects.update(retry_count=3)
+    SyncLedger.objects.filter(state=CellState.FAILED).update(next_attempt_at=None)
     market.reports[0][3] = 1.0
     clock.set("20240427 00:10")
     incremental(engine)
@@ -308,6 +311,50 @@ def test_a_new_disclosure_resets_a_company_that_failed_too_often(
     incremental(engine)
     assert cell(A, Q3).state == CellState.COMPLETE
     assert SyncFailureRecord.objects.get().resolved_at == clock()
+
+
+def test_a_person_resets_a_company_that_failed_too_often(
+    engine: Engine, market: TinyReports, clock: Clock
+) -> None:
+    market.listed = {A: ("20000104", None)}
+    market.report(A, Q3, "20231028", "much")
+    incremental(engine)
+    SyncFailureRecord.objects.update(retry_count=3)
+    SyncLedger.objects.filter(state=CellState.FAILED).update(next_attempt_at=None)
+    market.reports[0][3] = 1.0
+    ledger.reset(FINA_INDICATOR, f"{A}:{Q3}", now=clock())
+    incremental(engine)
+    assert cell(A, Q3).state == CellState.COMPLETE
+
+
+def test_what_was_announced_before_its_period_ended_is_set_apart(
+    engine: Engine, market: TinyReports
+) -> None:
+    for code in (A, B):
+        market.report(code, Q3, "20230801", 5.0)
+    market.report(A, Q3, "20231028", 1.0)
+    incremental(engine)
+    assert [row.ts_code for row in FinaIndicator.objects.all()] == [A]
+    assert cell(A, Q3).state == CellState.COMPLETE
+    assert cell(B, Q3).state == CellState.DUE
+    assert "its row is in quarantine" in cell(B, Q3).last_error
+    apart = SyncQuarantine.objects.order_by("cell").values_list("cell", "reason")
+    assert list(apart) == [
+        (f"{code}:{Q3}", "it was announced before its period ended") for code in (A, B)
+    ]
+
+
+def test_a_report_that_comes_right_leaves_the_quarantine(
+    engine: Engine, market: TinyReports, clock: Clock
+) -> None:
+    market.listed = {A: ("20000104", None)}
+    market.report(A, Q3, "20230801", 5.0)
+    incremental(engine)
+    market.reports[0][1] = "20231028"
+    clock.set("20240427 00:10")
+    incremental(engine)
+    assert cell(A, Q3).state == CellState.COMPLETE
+    assert SyncQuarantine.objects.get().resolved_at == clock()
 
 
 def test_an_answer_and_its_accounts_are_one_transaction(
@@ -411,10 +458,8 @@ def test_good_reports_of_the_last_periods_are_read_again_after_a_week(
     clock.set("20240502 00:10")
     incremental(engine)
     assert companies(sandbox, before).count(A) == 1  # its other reports, whose window closed
-    before = len(asked(sandbox))
-    for night in range(3, 9):
-        clock.set(f"202405{night:02d} 12:10")
-        incremental(engine)
+    clock.set("20240503 00:20")
+    incremental(engine)
     assert FinaIndicator.objects.filter(ts_code=A, eps=9.0).exists()
 
 
