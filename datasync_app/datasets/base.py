@@ -126,6 +126,11 @@ class Dataset:
     def required_names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields if field.required)
 
+    @property
+    def has_one_row_per_code(self) -> bool:
+        """Within a trade date, which is what every other part of the key is."""
+        return set(self.key) == {"trade_date", "ts_code"}
+
     def may_be_empty(self, cell: Cell) -> bool:
         return "*" in self.empty_cells or cell.key in self.empty_cells
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from datasync_app.datasets.base import Dataset
 from datasync_app.datasets.market import EXCHANGES, TRADE_CAL
-from datasync_app.dates import show_date
+from datasync_app.dates import market_day, show_date
 from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.due import is_due
 from datasync_app.errors import CalendarUnknown
 from datasync_app.library_calendar import library_days
 from datasync_app.models import GOOD_STATES, SyncLedger, TradeCal
@@ -51,3 +53,14 @@ def days_of_year(year: int) -> frozenset[dt.date]:
     return frozenset(
         first + dt.timedelta(days=n) for n in range((dt.date(year + 1, 1, 1) - first).days)
     )
+
+
+def due_days_of_year(dataset: Dataset, year: int, *, now: dt.datetime) -> list[dt.date]:
+    """The open days of a year that the dataset should have by now, oldest first.
+
+    Raises:
+        CalendarUnknown: see `open_days`.
+    """
+    first = max(dt.date(year, 1, 1), dataset.first_date)
+    days = open_days(first, min(dt.date(year, 12, 31), market_day(now)))
+    return [day for day in days if is_due(dataset, day, now)]

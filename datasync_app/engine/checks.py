@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from datasync_app.dates import show_date
@@ -24,8 +24,11 @@ AGREEMENT_GAP = dt.timedelta(minutes=30)
 class Reason(enum.StrEnum):
     """Why an expected code has no row. Only UNEXPLAINED keeps a cell partial."""
 
-    ABSENT_ON_REFERENCE = "no bar on the date it was compared with either"
+    SUSPENDED = "suspended all day"
+    RENUMBERED = "renumbered: the date has it under its other code"
+    BEFORE_EXCHANGE = "its exchange had not opened yet"
     LISTING_PAUSED = "listing paused"
+    ABSENT_ON_REFERENCE = "no bar on the date it was compared with either"
     PRESUMED_SUSPENDED = "presumed suspended"
     AGREED = "two fetches agree that it has no row"
     UNEXPLAINED = "unexplained"
@@ -46,13 +49,17 @@ class Reference:
 
 @dataclass(frozen=True)
 class Earlier:
-    """What the ledger says of the cell: the codes found missing, and since when just those."""
+    """What the ledger says of the cell: the codes found missing, and since when just those.
+
+    `settled` are those of them that two fetches agreed on before.
+    """
 
     missing: frozenset[str]
     since: dt.datetime
+    settled: frozenset[str] = frozenset()
 
     def without(self, codes: Collection[str]) -> Earlier:
-        return Earlier(self.missing.difference(codes), self.since)
+        return Earlier(self.missing.difference(codes), self.since, self.settled)
 
 
 @dataclass(frozen=True)
@@ -63,61 +70,81 @@ class Verdict:
     problem: str = ""
 
 
+def no_reference() -> Reference | None:
+    return None
+
+
 def judge_codes(
     expected: frozenset[str],
     received: frozenset[str],
     *,
-    paused: frozenset[str] = frozenset(),
-    reference: Reference | None = None,
+    known: Mapping[str, Reason] | None = None,
+    reference: Callable[[], Reference | None] = no_reference,
+    presume: bool = False,
     earlier: Earlier | None = None,
     now: dt.datetime,
 ) -> Verdict:
     """The verdict on a whole-market day.
 
-    1. A code missing here and absent on the reference date too has its reason.
-    2. Of the others, up to PRESUMED_SUSPENSIONS are presumed suspended; more is a partial delivery.
-    3. Without a reference nothing can be presumed.
+    1. A missing code in `known` has that reason.
+    2. One that was absent on the reference date too has its reason: it was for a while.
+    3. Where suspensions cannot be asked for (`presume`), up to PRESUMED_SUSPENSIONS of the others
+       are presumed to be that; more is a partial delivery. Without a reference nothing is presumed.
     4. A fetch that agrees with the earlier one, AGREEMENT_GAP apart, closes the cell all the same.
+
+    `reference` is called only when it is needed.
     """
     if not received:
         return Verdict(
             CellState.DUE, len(expected), problem="the source has no rows of that day yet"
         )
-    reasons: dict[str, Reason] = {}
-    unexplained = set()
-    absent_there = reference.absent if reference else frozenset()
-    for code in expected - received:
-        if code in paused:
-            reasons[code] = Reason.LISTING_PAUSED
-        elif code in absent_there:
-            reasons[code] = Reason.ABSENT_ON_REFERENCE
-        else:
-            unexplained.add(code)
-    if reference is not None and len(unexplained) <= PRESUMED_SUSPENSIONS:
-        reasons |= dict.fromkeys(unexplained, Reason.PRESUMED_SUSPENDED)
-        unexplained.clear()
-    if unexplained and agrees(expected - received, earlier, now):
-        reasons |= dict.fromkeys(unexplained, Reason.AGREED)
-        unexplained.clear()
+    missing = expected - received
+    reasons = {code: known[code] for code in missing & known.keys()} if known else {}
+    unexplained = missing - reasons.keys()
+    compared = reference() if unexplained else None
+    if compared is not None:
+        reasons |= dict.fromkeys(unexplained & compared.absent, Reason.ABSENT_ON_REFERENCE)
+        unexplained -= compared.absent
+        if presume and len(unexplained) <= PRESUMED_SUSPENSIONS:
+            reasons |= dict.fromkeys(unexplained, Reason.PRESUMED_SUSPENDED)
+            unexplained = frozenset()
+    settled = earlier.settled if earlier else frozenset()
+    agreed = unexplained if agrees(missing, earlier, now) else unexplained & settled
+    reasons |= dict.fromkeys(agreed, Reason.AGREED)
+    unexplained -= agreed
     reasons |= dict.fromkeys(unexplained, Reason.UNEXPLAINED)
-    missing = {code: str(reasons[code]) for code in sorted(reasons)}
+    named = {code: str(reasons[code]) for code in sorted(reasons)}
     if not unexplained:
-        return Verdict(CellState.COMPLETE, len(expected), missing)
-    return Verdict(
-        CellState.PARTIAL, len(expected), missing, _missing_codes(sorted(unexplained), reference)
-    )
+        return Verdict(CellState.COMPLETE, len(expected), named)
+    problem = _missing_codes(sorted(unexplained), compared)
+    return Verdict(CellState.PARTIAL, len(expected), named, problem)
 
 
-def judge_days(expected: frozenset[dt.date], received: frozenset[dt.date]) -> Verdict:
-    """The verdict on a calendar year: every day must have its row."""
+def judge_days(
+    expected: frozenset[dt.date],
+    received: frozenset[dt.date],
+    *,
+    earlier: Earlier | None = None,
+    now: dt.datetime | None = None,
+) -> Verdict:
+    """The verdict on a year: every expected day must have its row.
+
+    Where `now` is given, two fetches AGREEMENT_GAP apart that lack the same days close it: an index
+    has no bars from before it was made.
+    """
     lacking = sorted(expected - received)
     if not received:
-        return Verdict(CellState.DUE, len(expected), problem="the source has no calendar for it")
-    if lacking:
-        missing = {show_date(day): str(Reason.UNEXPLAINED) for day in lacking}
-        problem = f"{len(lacking)} days are missing, the first {show_date(lacking[0])}"
-        return Verdict(CellState.PARTIAL, len(expected), missing, problem)
-    return Verdict(CellState.COMPLETE, len(expected))
+        return Verdict(CellState.DUE, len(expected), problem="the source has no day of it")
+    if not lacking:
+        return Verdict(CellState.COMPLETE, len(expected))
+    days = frozenset(map(show_date, lacking))
+    agreed = now is not None and agrees(days, earlier, now)
+    reason = Reason.AGREED if agreed else Reason.UNEXPLAINED
+    missing = dict.fromkeys(sorted(days), str(reason))
+    if agreed:
+        return Verdict(CellState.COMPLETE, len(expected), missing)
+    problem = f"{len(lacking)} days are missing, the first {show_date(lacking[0])}"
+    return Verdict(CellState.PARTIAL, len(expected), missing, problem)
 
 
 def agrees(missing: frozenset[str], earlier: Earlier | None, now: dt.datetime) -> bool:
@@ -125,6 +152,21 @@ def agrees(missing: frozenset[str], earlier: Earlier | None, now: dt.datetime) -
     return (
         earlier is not None and earlier.missing == missing and now - earlier.since >= AGREEMENT_GAP
     )
+
+
+def find_disputes(
+    held: frozenset[str],
+    sisters: Mapping[str, frozenset[str]],
+    *,
+    excused: frozenset[str] = frozenset(),
+) -> dict[str, list[str]]:
+    """Codes that a sister dataset of the date holds and this one lacks, to those sisters' names.
+
+    `excused` codes are suspended, or held under another number.
+    """
+    lacking = {name: codes - held - excused for name, codes in sorted(sisters.items())}
+    disputed = sorted(frozenset().union(*lacking.values()))
+    return {code: [name for name in lacking if code in lacking[name]] for code in disputed}
 
 
 def _missing_codes(codes: list[str], reference: Reference | None) -> str:

@@ -7,10 +7,19 @@ from typing import cast
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.engine import ledger, quarantine
-from datasync_app.engine.calendar import days_of_year
-from datasync_app.engine.checks import Earlier, Reference, Verdict, judge_codes, judge_days
+from datasync_app.engine.calendar import days_of_year, due_days_of_year
+from datasync_app.engine.checks import (
+    Earlier,
+    Reason,
+    Reference,
+    Verdict,
+    judge_codes,
+    judge_days,
+)
+from datasync_app.engine.renumbering import Renumbering
 from datasync_app.engine.rows import TypedRows
 from datasync_app.engine.store import Fence
+from datasync_app.engine.suspensions import may_not_be_asked_for, suspended_on
 from datasync_app.engine.universe import Universe
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 
@@ -18,122 +27,157 @@ from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 NEAR = dt.timedelta(days=15)
 
 
-def judge_cell(
-    dataset: Dataset,
-    cell: Cell,
-    rows: TypedRows,
-    earlier: Earlier | None,
-    *,
-    universe: Universe | None,
-    now: dt.datetime,
-) -> Verdict:
-    """The verdict on the rows of a cell.
+class Judge:
+    """What the database knows, read once for a run.
 
     Without a `universe` a day is expected to have the codes of the date it is compared with.
     """
-    if not len(rows) and dataset.may_be_empty(cell):
-        return Verdict(CellState.EMPTY_CONFIRMED, 0)
-    if dataset.expectation is Expectation.EVERY_DAY_OF_YEAR:
-        received = frozenset(cast("list[dt.date]", rows.column("cal_date")))
-        return judge_days(days_of_year(int(cell.key.rpartition(":")[2])), received)
-    if dataset.expectation is Expectation.LISTED_CODES:
-        codes = frozenset(cast("list[str]", rows.column("ts_code")))
-        return _judge_day(dataset, cell, codes, earlier, universe=universe, now=now)
-    if not len(rows):
-        return Verdict(CellState.DUE, problem="the source has no rows, and some must exist")
-    return Verdict(CellState.COMPLETE, len(rows))
 
+    def __init__(self, universe: Universe | None, renumbering: Renumbering) -> None:
+        self.universe = universe
+        self.renumbering = renumbering
 
-def judge_again(
-    dataset: Dataset, *, universe: Universe | None, fence: Fence, now: dt.datetime
-) -> list[Cell]:
-    """Judge stored partial days once more, oldest first, by the days that came in since.
+    @classmethod
+    def read(cls) -> Judge:
+        return cls(Universe.read(), Renumbering.read())
 
-    Newest-first fetching stores a day before the one it is to be compared with. A day that closes
-    is a nearer reference for the next, so it goes on until no further day closes. No call is made.
-    Returns the cells that closed.
-    """
-    closed: list[Cell] = []
-    while newly := _closable(dataset, universe=universe, fence=fence, now=now):
-        closed += newly
-    return closed
+    def verdict(
+        self,
+        dataset: Dataset,
+        cell: Cell,
+        rows: TypedRows,
+        earlier: Earlier | None,
+        *,
+        now: dt.datetime,
+    ) -> Verdict:
+        """The verdict on the rows that came for a cell."""
+        if not len(rows) and dataset.may_be_empty(cell):
+            return Verdict(CellState.EMPTY_CONFIRMED, 0)
+        if dataset.expectation is Expectation.EVERY_DAY_OF_YEAR:
+            received = frozenset(cast("list[dt.date]", rows.column("cal_date")))
+            return judge_days(days_of_year(_year(cell)), received)
+        if dataset.expectation is Expectation.OPEN_DAYS:
+            received = frozenset(cast("list[dt.date]", rows.column("trade_date")))
+            expected = frozenset(due_days_of_year(dataset, _year(cell), now=now))
+            return judge_days(expected, received, earlier=earlier, now=now)
+        if dataset.expectation is Expectation.LISTED_CODES:
+            codes = frozenset(cast("list[str]", rows.column("ts_code")))
+            return self._judge_day(dataset, cell, codes, earlier, now=now)
+        if not len(rows):
+            return Verdict(CellState.DUE, problem="the source has no rows, and some must exist")
+        return Verdict(CellState.COMPLETE, len(rows))
 
+    def again(self, dataset: Dataset, *, fence: Fence, now: dt.datetime) -> list[Cell]:
+        """Judge stored partial days once more, oldest first, by what came in since.
 
-def _closable(
-    dataset: Dataset, *, universe: Universe | None, fence: Fence, now: dt.datetime
-) -> list[Cell]:
-    """One round: close what can be closed now."""
-    partial = SyncLedger.objects.filter(dataset=dataset.name, state=CellState.PARTIAL)
-    closed = []
-    for key, date in partial.order_by("cell_date").values_list("cell", "cell_date"):
-        cell = Cell(key, date)
-        with fence():
-            entry = ledger.locked_entry(dataset, cell)
-            if entry.state != CellState.PARTIAL:
-                continue
-            lacking = quarantine.still_lacking(dataset, cell)
-            held = _held_codes(dataset, cell) | lacking.keys()
-            verdict = _judge_day(dataset, cell, held, None, universe=universe, now=now)
-            verdict = quarantine.with_quarantined(verdict, lacking, None, now)
-            if verdict.state in GOOD_STATES:
-                entry.state = verdict.state
-                entry.missing = dict(verdict.missing)
-                entry.attempts, entry.next_attempt_at, entry.last_error = 0, None, ""
-                entry.save()
-                closed.append(cell)
-    return closed
+        Newest-first fetching stores a day before the one it is to be compared with, and suspensions
+        may come after the bars. A day that closes is a nearer reference for the next, so it goes on
+        until no further day closes. No call is made. Returns the cells that closed.
+        """
+        closed: list[Cell] = []
+        while newly := self._closable(dataset, fence=fence, now=now):
+            closed += newly
+        return closed
 
+    def _closable(self, dataset: Dataset, *, fence: Fence, now: dt.datetime) -> list[Cell]:
+        """One round: close what can be closed now."""
+        partial = SyncLedger.objects.filter(dataset=dataset.name, state=CellState.PARTIAL)
+        closed = []
+        for key, date in partial.order_by("cell_date").values_list("cell", "cell_date"):
+            cell = Cell(key, date)
+            with fence():
+                entry = ledger.locked_entry(dataset, cell)
+                if entry.state != CellState.PARTIAL:
+                    continue
+                lacking = quarantine.still_lacking(dataset, cell)
+                held = _held_codes(dataset, cell) | lacking.keys()
+                verdict = self._judge_day(dataset, cell, held, None, now=now)
+                verdict = quarantine.with_quarantined(verdict, lacking, None, now)
+                if verdict.state in GOOD_STATES:
+                    entry.state = verdict.state
+                    entry.missing = dict(verdict.missing)
+                    entry.attempts, entry.next_attempt_at, entry.last_error = 0, None, ""
+                    entry.save()
+                    closed.append(cell)
+        return closed
 
-def _judge_day(
-    dataset: Dataset,
-    cell: Cell,
-    codes: frozenset[str],
-    earlier: Earlier | None,
-    *,
-    universe: Universe | None,
-    now: dt.datetime,
-) -> Verdict:
-    if cell.date is None:
-        raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a date")
-    reference = _reference(dataset, cell.date, universe)
-    if universe is not None:
-        expected = universe.listed_on(cell.date)
-    elif reference is not None:
-        expected = reference.received
-    else:
-        problem = "there is neither a stock list nor another date to compare with yet"
-        return Verdict(CellState.PARTIAL if codes else CellState.DUE, problem=problem)
-    return judge_codes(
-        expected,
-        codes,
-        paused=universe.paused if universe else frozenset(),
-        reference=reference,
-        earlier=earlier,
-        now=now,
-    )
+    def _judge_day(
+        self,
+        dataset: Dataset,
+        cell: Cell,
+        codes: frozenset[str],
+        earlier: Earlier | None,
+        *,
+        now: dt.datetime,
+    ) -> Verdict:
+        date = cell.date
+        if date is None:
+            raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a date")
+        reference: Reference | None = None
+        if self.universe is None:
+            reference = self._reference(dataset, date)
+            if reference is None:
+                problem = "there is neither a stock list nor another date to compare with yet"
+                return Verdict(CellState.PARTIAL if codes else CellState.DUE, problem=problem)
+            expected = reference.received
+        else:
+            expected = self.universe.listed_on(date)
+        lacking = expected - codes
+        return judge_codes(
+            expected,
+            codes,
+            known=self._known(dataset, date, lacking, codes) if lacking else {},
+            reference=lambda: reference or self._reference(dataset, date),
+            presume=bool(lacking) and not dataset.expects_suspended and may_not_be_asked_for(),
+            earlier=earlier,
+            now=now,
+        )
 
+    def _known(
+        self,
+        dataset: Dataset,
+        date: dt.date,
+        lacking: frozenset[str],
+        received: frozenset[str],
+    ) -> dict[str, Reason]:
+        """The reasons that do not need another day; of several the last one written here counts."""
+        reasons: dict[str, Reason] = {}
+        if self.universe is not None:
+            reasons |= dict.fromkeys(self.universe.paused, Reason.LISTING_PAUSED)
+            before = self.universe.before_exchange(date)
+            reasons |= dict.fromkeys(before, Reason.BEFORE_EXCHANGE)
+        elsewhere = self.renumbering.elsewhere(lacking, received, date)
+        reasons |= dict.fromkeys(elsewhere, Reason.RENUMBERED)
+        if not dataset.expects_suspended:
+            reasons |= dict.fromkeys(suspended_on(date), Reason.SUSPENDED)
+        return reasons
 
-def _reference(dataset: Dataset, date: dt.date, universe: Universe | None) -> Reference | None:
-    """The day to compare with: the last good one before it; else the last before it that has rows.
+    def _reference(self, dataset: Dataset, date: dt.date) -> Reference | None:
+        """The day to compare with: the last good one before it; else the last before it with rows.
 
-    Looked at forwards, resumptions and new listings only add codes, so few go missing from one day
-    to the next. Only a day with nothing near before it is compared with what comes after, and only
-    a day that stands alone with one far away: over years, hundreds of suspensions begin.
-    """
-    others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
-    before = others.filter(cell_date__lt=date).order_by("-cell_date")
-    after = others.filter(cell_date__gt=date).order_by("cell_date")
-    near_before = before.filter(cell_date__gte=date - NEAR)
-    near_after = after.filter(cell_date__lte=date + NEAR)
-    for candidates in (near_before, near_after, before, after):
-        good = candidates.filter(state__in=GOOD_STATES).first()
-        if (entry := good or candidates.first()) is not None and entry.cell_date is not None:
-            held = _held_codes(dataset, Cell(entry.cell, entry.cell_date))
-            expected = universe.listed_on(entry.cell_date) if universe else held
-            return Reference(entry.cell_date, expected, held)
-    return None
+        Looked at forwards, resumptions and new listings only add codes, so few go missing from one
+        day to the next. Only a day with nothing near before it is compared with what comes after,
+        and only a day that stands alone with one far away: over years, hundreds of suspensions
+        begin.
+        """
+        others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
+        before = others.filter(cell_date__lt=date).order_by("-cell_date")
+        after = others.filter(cell_date__gt=date).order_by("cell_date")
+        near_before = before.filter(cell_date__gte=date - NEAR)
+        near_after = after.filter(cell_date__lte=date + NEAR)
+        for candidates in (near_before, near_after, before, after):
+            good = candidates.filter(state__in=GOOD_STATES).first()
+            if (entry := good or candidates.first()) is not None and entry.cell_date is not None:
+                held = _held_codes(dataset, Cell(entry.cell, entry.cell_date))
+                listed = self.universe.listed_on(entry.cell_date) if self.universe else held
+                return Reference(entry.cell_date, listed, held)
+        return None
 
 
 def _held_codes(dataset: Dataset, cell: Cell) -> frozenset[str]:
     rows = dataset.model._default_manager.filter(dataset.cut.rows(cell))
     return frozenset(rows.values_list("ts_code", flat=True))
+
+
+def _year(cell: Cell) -> int:
+    return int(cell.key.rpartition(":")[2])

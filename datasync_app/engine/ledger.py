@@ -11,7 +11,7 @@ from django.db.models import Min
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.dates import market_day
-from datasync_app.engine.checks import AGREEMENT_GAP, Earlier, Verdict
+from datasync_app.engine.checks import AGREEMENT_GAP, Earlier, Reason, Verdict
 from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.errors import LedgerRefused
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
@@ -58,7 +58,8 @@ def locked_entry(dataset: Dataset, cell: Cell) -> SyncLedger:
 def earlier_fetch(entry: SyncLedger) -> Earlier | None:
     if entry.missing_since is None:
         return None
-    return Earlier(frozenset(entry.missing), entry.missing_since)
+    agreed = (code for code, reason in entry.missing.items() if reason == Reason.AGREED)
+    return Earlier(frozenset(entry.missing), entry.missing_since, frozenset(agreed))
 
 
 def write_verdict(

@@ -21,7 +21,8 @@ class DatasetReport:
     `open_cells` are due and not good, with the reason; `waived` are not good either, but nothing
     depends on them, for the reason given; `awaited` were asked for and may still come, which is no
     failure; `left` says what was not asked for in this run. `denied` is why this token may not have
-    the dataset, `token_refused` why it may have nothing at all.
+    the dataset, `token_refused` why it may have nothing at all. `reread` counts good
+    cells that were read again, `unread` are those that could not be: they are good all the same.
     """
 
     dataset: str
@@ -39,10 +40,14 @@ class DatasetReport:
     denied: str = ""
     token_refused: str = ""
     parked_until: dt.datetime | None = None
+    reread: int = 0
+    unread: dict[str, str] = field(default_factory=dict)
+    again: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, plan: Plan) -> DatasetReport:
         report = cls(plan.dataset.name, good_before=len(plan.good), not_due=len(plan.not_due))
+        report.again = frozenset(cell.key for cell in plan.again)
         report.open_cells = {cell.key: "not fetched yet" for cell in plan.todo}
         report.open_cells |= {cell.key: "its next attempt lies ahead" for cell in plan.waiting}
         return report
@@ -53,8 +58,26 @@ class DatasetReport:
             self.good_cells.add(cell_key)
         else:
             self.open_cells[cell_key] = f"{state}: {problem}" if problem else str(state)
+            self.good_cells.discard(cell_key)
+        self.reread += cell_key in self.again
         self.rows += rows
         self.rows_of_last_cell = rows
+
+    def note_unread(self, cell_key: str, problem: str) -> None:
+        """A good cell stays good when reading it again fails."""
+        self.unread[cell_key] = problem
+        self.open_cells.pop(cell_key, None)
+        self.rows_of_last_cell = 0
+
+    def close(self) -> None:
+        """The run is over: what kept it only from reading good cells again is no failure."""
+        if (
+            self.stopped
+            and self.again
+            and not (self.open_cells or self.denied or self.token_refused)
+        ):
+            self.unread |= dict.fromkeys(self.again - self.good_cells, self.stopped)
+            self.stopped, self.parked_until = "", None
 
     def add(self, batch: DatasetReport) -> None:
         """Take over what a batch of this report's cells came to."""
@@ -70,6 +93,8 @@ class DatasetReport:
         """Take over the rows and calls of a batch and what stopped it, without its cells."""
         self.rows += batch.rows
         self.calls += batch.calls
+        self.reread += batch.reread
+        self.unread |= batch.unread
         self.stopped = batch.stopped
         self.denied = batch.denied
         self.token_refused = batch.token_refused
@@ -82,7 +107,11 @@ class DatasetReport:
 
     @property
     def good(self) -> int:
-        return self.good_before + len(self.good_cells)
+        return (
+            self.good_before
+            + len(self.good_cells - self.again)
+            - len(self.again & set(self.open_cells))
+        )
 
     @property
     def is_good(self) -> bool:
@@ -93,7 +122,7 @@ class DatasetReport:
         shown = dict(sorted(self.open_cells.items(), reverse=True)[:SHOWN_CELLS])
         result: dict[str, object] = {
             "cells_good": self.good,
-            "cells_closed": len(self.good_cells),
+            "cells_closed": len(self.good_cells - self.again),
             "rows": self.rows,
             "calls": self.calls,
         }
@@ -102,6 +131,10 @@ class DatasetReport:
         if self.open_cells:
             result["cells_open"] = len(self.open_cells)
             result["open"] = shown
+        if self.reread:
+            result["cells_read_again"] = self.reread
+        if self.unread:
+            result["not_read_again"] = dict(sorted(self.unread.items(), reverse=True)[:SHOWN_CELLS])
         if self.waived:
             result["waived"] = self.waived
         if self.awaited:

@@ -1,91 +1,39 @@
-"""One run of the engine: plan, fetch, check, store and account, for one dataset at a time.
-
-The engine does not know who started it. Whoever did gives it a `Guard`: a `checkpoint()` that
-raises when the run should end, and a `fenced()` transaction that refuses when it has been replaced.
-"""
+"""One run of the engine: plan, fetch, check, store and account; endpoints side by side."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from functools import partial
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
-from django.db import connections, transaction
-
-from datasync_app.datasets import STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Cell, Dataset, Expectation
-from datasync_app.datasets.market import BY_EXCHANGE_YEAR, BY_LIST_STATUS, EXCHANGES
-from datasync_app.dates import market_day
-from datasync_app.engine import ledger
-from datasync_app.engine.denial import NOT_ACCEPTED, NOT_AVAILABLE
-from datasync_app.engine.fetch import Fetched, fetch_cells
-from datasync_app.engine.judge import judge_again, judge_cell
-from datasync_app.engine.plan import Plan, plan_dates, plan_fresh
-from datasync_app.engine.report import DatasetReport, incomplete
-from datasync_app.engine.rows import TypedRows
-from datasync_app.engine.store import Fence, store_cell
-from datasync_app.engine.universe import Universe
+from datasync_app.engine import disputes
+from datasync_app.engine.accounts import Accounts, Books
+from datasync_app.engine.fetch import Fetched
+from datasync_app.engine.guard import Guard, OwnGuard
+from datasync_app.engine.judge import Judge
+from datasync_app.engine.lanes import Lanes
+from datasync_app.engine.plan import Plan, plan_range
+from datasync_app.engine.prerequisites import (
+    PREREQUISITES_LOCK,
+    Prerequisites,
+    refuse_to_plan_without,
+)
+from datasync_app.engine.report import DatasetReport
+from datasync_app.engine.store import Fence
+from datasync_app.engine.suspensions_first import SuspensionsFirst, waits_for_suspensions
+from datasync_app.engine.wanted_suspensions import plan_suspensions
 from datasync_app.models import CellState
 from datasync_app.tushare.access import Access
 from datasync_app.tushare.client import TushareClient
-from datasync_app.tushare.outcomes import (
-    Answer,
-    AnswerKind,
-    DenialKind,
-    Denied,
-    RateLimited,
-    SourceAway,
-    TransportFailure,
-    TushareError,
-)
+from datasync_app.tushare.outcomes import TransportFailure
+
+__all__ = ["PREREQUISITES_LOCK", "Books", "Engine", "Guard", "OwnGuard"]
 
 logger = logging.getLogger(__name__)
 
 # So many transport failures in a row are an outage: going on would cost hours and prove nothing.
 OUTAGE_FAILURES = 3
-# A quota by minute is free again after it, whatever else is not known.
-QUOTA_WINDOW = dt.timedelta(minutes=1)
-LOOK_AGAIN_SECONDS = 0.2
-# The advisory lock under which shared prerequisites are refreshed by one run at a time.
-PREREQUISITES_LOCK = 0x5354434B
-
-
-class Guard(Protocol):
-    def checkpoint(self) -> None: ...
-
-    def fenced(self) -> AbstractContextManager[None]: ...
-
-
-class Books(Protocol):
-    """Keeps the accounts where a call is not one cell: finance reports come many cells to a call."""
-
-    def store(self, call: Cell, answer: Answer, report: DatasetReport) -> None:
-        """Write the rows of a whole answer with the ledger cells that it fills, and note them."""
-
-    def record(
-        self,
-        call: Cell,
-        state: CellState,
-        problem: str,
-        report: DatasetReport,
-        *,
-        retry_at: dt.datetime | None = None,
-    ) -> None:
-        """Write down that a call brought nothing, and why."""
-
-
-class OwnGuard:
-    """For runs that nobody can replace or cancel: the foreground command and tests."""
-
-    def checkpoint(self) -> None:
-        return
-
-    def fenced(self) -> AbstractContextManager[None]:
-        return transaction.atomic()
 
 
 class Engine:
@@ -112,6 +60,7 @@ class Engine:
         self._on_plan = on_plan
         self._on_cell = on_cell
         self._on_wait = on_wait
+        self._prerequisites = Prerequisites(self.run, guard=guard, now=now, wait=on_wait)
 
     def prepare(self, start: dt.date, end: dt.date) -> list[DatasetReport]:
         """Hold the calendar of the range and a fresh stock list, fetching only what is not held.
@@ -124,56 +73,36 @@ class Engine:
             Parked: they can be had, but not before the quota is free again.
         """
         reports = [self.refresh_calendar(start, end), self.refresh_stock_list()]
-        # What the token may not ask for has a substitute; what failed has none.
-        lacking = {
-            f"{report.dataset} {key}": why
-            for report in reports
-            if not report.denied
-            for key, why in report.open_cells.items()
-        }
-        if lacking:
-            shown = "; ".join(f"{key} ({why})" for key, why in lacking.items())
-            sentence = f"Trade dates cannot be planned without {shown}."
-            raise incomplete(sentence, reports)
+        refuse_to_plan_without(reports)
         return reports
 
     def refresh_calendar(self, start: dt.date, end: dt.date) -> DatasetReport:
-        """The calendar years of a range, for both exchanges; past years are fetched once.
-
-        Runs that start together take turns, here and below, so that none fetches what another just did.
-        """
-        first = max(start.year, TRADE_CAL.first_date.year)
-        cells = [
-            BY_EXCHANGE_YEAR.of(exchange, year)
-            for year in range(end.year, first - 1, -1)
-            for exchange in EXCHANGES
-        ]
-        this_year = market_day(self._now()).year
-        current = [cell for cell in cells if int(cell.key[-4:]) >= this_year]
-        past = [cell for cell in cells if cell not in current]
-        with self._alone(PREREQUISITES_LOCK):
-            fresh = plan_fresh(TRADE_CAL, current, TRADE_CAL.fresh_for, now=self._now())
-            held = plan_fresh(TRADE_CAL, past, None, now=self._now())
-            plan = Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good)
-            report = self.run(plan)
-        with_sse = {
-            cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells
-        }
-        report.waive(with_sse, "SSE's calendar of that year has the open days")
-        return report
+        """The calendar years of a range, for both exchanges; past years are fetched once."""
+        return self._prerequisites.refresh_calendar(start, end)
 
     def refresh_stock_list(self, *, max_age: dt.timedelta | None = None) -> DatasetReport:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
-        age = STOCK_BASIC.fresh_for if max_age is None else max_age
-        with self._alone(PREREQUISITES_LOCK):
-            plan = plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now())
-            return self.run(plan)
+        return self._prerequisites.refresh_stock_list(max_age=max_age)
+
+    def refresh_lists(self, *, max_age: dt.timedelta | None = None) -> list[DatasetReport]:
+        """Names over time and renumbered codes, unless they are fresh. No date waits for them."""
+        return self._prerequisites.refresh_lists(max_age=max_age)
 
     def sync_dates(
-        self, dataset: Dataset, start: dt.date, end: dt.date, *, patient: bool = False
+        self,
+        dataset: Dataset,
+        start: dt.date,
+        end: dt.date,
+        *,
+        codes: Sequence[str] = (),
+        patient: bool = False,
     ) -> DatasetReport:
-        """Every due open day of the range, newest first. `prepare` comes before."""
-        return self.run(plan_dates(dataset, start, end, now=self._now(), patient=patient))
+        """Every due cell of the range, newest first, with the suspensions that explain its days.
+
+        `prepare` comes before.
+        """
+        plan = plan_range(dataset, start, end, codes=codes, now=self._now(), patient=patient)
+        return self.run_side_by_side([plan])[0]
 
     @property
     def fence(self) -> Fence:
@@ -187,6 +116,17 @@ class Engine:
         """What is known of the endpoint for this token, with no call made."""
         return self._client.limiters.knowledge.of(api_name, self._now())
 
+    def run_side_by_side(
+        self, plans: Sequence[Plan], *, announced: bool = False
+    ) -> list[DatasetReport]:
+        """Run plans of different datasets, each at its endpoint's own quota.
+
+        The suspensions of days that are not explained yet are asked for with them, where none of the
+        plans does.
+        """
+        wanted = plan_suspensions(plans, now=self._now())
+        return self._run([*plans, *wanted], announced=announced)[: len(plans)]
+
     def run(
         self, plan: Plan, *, books: Books | None = None, announced: bool = False
     ) -> DatasetReport:
@@ -199,204 +139,77 @@ class Engine:
             SourceMismatch: the answers come from another source; nothing was stored.
             Whatever `checkpoint()` or `fenced()` raise to end the run.
         """
-        report = DatasetReport.of(plan)
-        if not plan.todo:
-            return report
+        return self._run([plan], books=books, announced=announced)[0]
+
+    def _run(
+        self, plans: Sequence[Plan], *, books: Books | None = None, announced: bool = False
+    ) -> list[DatasetReport]:
+        reports = [DatasetReport.of(plan) for plan in plans]
+        cells = sum(len(plan.calls) for plan in plans)
+        if not cells:
+            return reports
         if not announced:
-            self._on_plan(len(plan.todo))
-        dataset = plan.dataset
-        judged_by_codes = dataset.expectation is Expectation.LISTED_CODES
-        universe = Universe.read() if judged_by_codes else None
-        with self._fetching(plan, universe, typing=books is None) as fetched_cells:
-            failures_in_a_row = 0
-            for fetched in fetched_cells:
-                report.calls += 1
-                self._account(dataset, fetched, universe, report, books)
-                self._on_cell(report, fetched.cell)
-                failed = isinstance(fetched.outcome, TransportFailure)
-                failures_in_a_row = failures_in_a_row + 1 if failed else 0
-                if failures_in_a_row >= OUTAGE_FAILURES:
-                    report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
-                if report.stopped:
-                    break
-        if judged_by_codes:
-            self._judge_again(dataset, universe, report)
-        logger.info("action=dataset_done dataset=%s %s", dataset.name, report.sentence())
-        return report
+            self._on_plan(cells)
+        judge = Judge.read()
+        accounts = Accounts(self._guard, judge, self._now)
+        failures = [0] * len(plans)
 
-    @contextmanager
-    def _alone(self, key: int) -> Iterator[None]:
-        """Hold a session advisory lock: other runs, in any process, wait here, and stay cancellable."""
-        pause = threading.Event()
-        said = False
-        while not _locked("SELECT pg_try_advisory_lock(%s)", key):
-            self._guard.checkpoint()
-            self._on_wait()
-            if not said:
-                logger.info("action=wait another run is refreshing calendar or stock list")
-                said = True
-            pause.wait(LOOK_AGAIN_SECONDS)
-        try:
-            yield
-        finally:
-            _locked("SELECT pg_advisory_unlock(%s)", key)
+        def account(at: int, fetched: Fetched) -> None:
+            report = reports[at]
+            if report.stopped:
+                return  # it was held back when its lane ended
+            report.calls += 1
+            accounts.account(plans[at].dataset, fetched, report, books)
+            self._on_cell(report, fetched.cell)
+            failures[at] = failures[at] + 1 if _has_failed(fetched) else 0
+            if failures[at] >= OUTAGE_FAILURES:
+                report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
+            if report.stopped:
+                lanes.stop(at)
 
-    @contextmanager
-    def _fetching(
-        self, plan: Plan, universe: Universe | None, *, typing: bool
-    ) -> Iterator[Iterator[Fetched]]:
-        """The plan's answers as they come; however the block is left, waiting calls are told to end."""
-        stopping = threading.Event()
-
-        def tick() -> None:
-            self._guard.checkpoint()
-            self._on_wait()
-
-        def codes_of(cell: Cell) -> list[str]:
-            return sorted(universe.listed_on(cell.date)) if universe and cell.date else []
-
-        fetched = fetch_cells(
+        order = SuspensionsFirst(plans)
+        with Lanes(
             self._client,
-            plan.dataset,
-            plan.todo,
-            cancelled=stopping.is_set,
-            tick=tick,
-            codes_of=codes_of,
-            typing=typing,
-        )
-        with closing(fetched):
-            try:
-                yield fetched
-            finally:
-                stopping.set()
+            plans,
+            tick=self._tick,
+            codes_of=lambda cell: _codes_of(judge, cell),
+            typing=books is None,
+        ) as lanes:
+            for arrival in lanes:
+                for at, fetched in order.take(*arrival):
+                    account(at, fetched)
+            for at, fetched in order.rest():
+                account(at, fetched)
+        self._settle(plans, reports, judge)
+        for report in reports:
+            report.close()
+            logger.info("action=dataset_done dataset=%s %s", report.dataset, report.sentence())
+        return reports
 
-    def _account(
-        self,
-        dataset: Dataset,
-        fetched: Fetched,
-        universe: Universe | None,
-        report: DatasetReport,
-        books: Books | None,
+    def _tick(self) -> None:
+        self._guard.checkpoint()
+        self._on_wait()
+
+    def _settle(
+        self, plans: Sequence[Plan], reports: Sequence[DatasetReport], judge: Judge
     ) -> None:
-        """Store an answer, or record its failure. One cell, one transaction."""
-        cell, outcome = fetched.cell, fetched.outcome
-        record = books.record if books else partial(self._record, dataset)
-        if isinstance(outcome, TushareError):
-            self._record_failure(dataset, cell, outcome, report, record)
-        elif outcome.kind is AnswerKind.TRUNCATED:
-            problem = f"the answer was cut at {len(outcome.items)} rows"
-            record(cell, CellState.TRUNCATED, problem, report)
-        elif books:
-            books.store(cell, outcome, report)
-        elif isinstance(fetched.rows, TypedRows):
-            self._store(dataset, cell, fetched.rows, outcome.source, universe, report)
-        else:
-            self._record(dataset, cell, CellState.FAILED, str(fetched.rows), report)
-
-    def _store(
-        self,
-        dataset: Dataset,
-        cell: Cell,
-        rows: TypedRows,
-        source: str,
-        universe: Universe | None,
-        report: DatasetReport,
-    ) -> None:
-        now = self._now()
-        verdict = store_cell(
-            dataset,
-            cell,
-            rows,
-            source=source,
-            judge=lambda rows, earlier: judge_cell(
-                dataset, cell, rows, earlier, universe=universe, now=now
-            ),
-            fence=self._guard.fenced,
-            now=now,
-        )
-        report.note(cell.key, verdict.state, rows=len(rows), problem=verdict.problem)
-        logger.info(
-            "action=cell dataset=%s cell=%s state=%s rows=%d", dataset.name, cell.key,
-            verdict.state, len(rows),
-        )  # fmt: skip
-
-    def _record_failure(
-        self,
-        dataset: Dataset,
-        cell: Cell,
-        failure: TushareError,
-        report: DatasetReport,
-        record: Callable[..., None],
-    ) -> None:
-        """A denial or a spent quota belongs to the endpoint, so the cell stays due; others fail it."""
-        retry_at = None
-        state = CellState.FAILED
-        problem = str(failure)
-        if isinstance(failure, Denied):
-            state = CellState.DUE
-            if failure.kind is DenialKind.PERMISSION:
-                problem = f"{NOT_AVAILABLE}: {failure}"
-                report.denied = f"{dataset.name} is {problem}"
-                report.stopped = NOT_AVAILABLE
-            else:
-                retry_at = self._note_refused_account(failure, report)
-        elif isinstance(failure, RateLimited):
-            state = CellState.DUE
-            retry_at = failure.reset_at or self._now() + QUOTA_WINDOW
-            report.stopped = f"the quota of {dataset.name} is spent: {failure}"
-            report.parked_until = retry_at
-        elif isinstance(failure, SourceAway):
-            # No call was made, so the cell has not failed.
-            state = CellState.DUE
-            retry_at = failure.until
-            report.stopped = f"the source is away: {failure}"
-            report.parked_until = retry_at
-        record(cell, state, problem, report, retry_at=retry_at)
-
-    def _note_refused_account(self, failure: Denied, report: DatasetReport) -> dt.datetime:
-        """The account itself is refused; when to try again. Addresses are released by time alone."""
-        report.stopped = str(failure)
-        again = self._now() + QUOTA_WINDOW
-        again = max(failure.until, again) if failure.until else again
-        if failure.kind is DenialKind.TOKEN:
-            report.token_refused = f"{NOT_ACCEPTED} {failure}"
-        else:
-            report.parked_until = again
-        return again
-
-    def _record(
-        self,
-        dataset: Dataset,
-        cell: Cell,
-        state: CellState,
-        problem: str,
-        report: DatasetReport,
-        *,
-        retry_at: dt.datetime | None = None,
-    ) -> None:
-        with self._guard.fenced():
-            entry = ledger.locked_entry(dataset, cell)
-            ledger.write_problem(entry, state, problem, now=self._now(), retry_at=retry_at)
-        report.note(cell.key, CellState(entry.state), problem=problem)
-        logger.warning(
-            "action=cell dataset=%s cell=%s state=%s problem=%s",
-            dataset.name,
-            cell.key,
-            state,
-            problem,
-        )
-
-    def _judge_again(
-        self, dataset: Dataset, universe: Universe | None, report: DatasetReport
-    ) -> None:
-        """Close days that only lacked another to be compared with when they arrived."""
-        closed = judge_again(dataset, universe=universe, fence=self._guard.fenced, now=self._now())
-        for cell in closed:
-            if cell.key in report.open_cells:
-                report.note(cell.key, CellState.COMPLETE)
+        """Close days that only lacked another to be compared with when they arrived; note disputes."""
+        fence, now = self._guard.fenced, self._now()
+        for plan, report in zip(plans, reports, strict=True):
+            if plan.dataset.expectation is not Expectation.LISTED_CODES:
+                continue
+            for cell in judge.again(plan.dataset, fence=fence, now=now):
+                if cell.key in report.open_cells:
+                    report.note(cell.key, CellState.COMPLETE)
+        dates = {cell.date for plan in plans for cell in plan.calls if cell.date}
+        if any(plan.dataset.sisters or waits_for_suspensions(plan.dataset) for plan in plans):
+            disputes.settle(dates, judge, fence=fence)
 
 
-def _locked(statement: str, key: int) -> bool:
-    with connections["default"].cursor() as cursor:
-        cursor.execute(statement, [key])
-        return bool(cursor.fetchone()[0])
+def _codes_of(judge: Judge, cell: Cell) -> list[str]:
+    """The codes that a day may hold, for answers that must be split by code."""
+    return sorted(judge.universe.listed_on(cell.date)) if judge.universe and cell.date else []
+
+
+def _has_failed(fetched: Fetched) -> bool:
+    return isinstance(fetched.outcome, TransportFailure)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.splits import ByCodes
 from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,9 @@ def whole_answer(
 ) -> Answer:
     """Ask, and where the answer is cut, ask for its parts; their rows together are the answer.
 
-    The rows of the cut answer are kept too: it may hold codes that nobody listed. It stays
-    TRUNCATED where some part cannot be split further.
+    The rows of the cut answer are kept too: it may hold codes that nobody listed. Where a code has
+    one row at most, only those that the cut answer lacks are asked for. It stays TRUNCATED where
+    some part cannot be split further.
 
     Raises:
         TushareError: a part failed; half an answer is none.
@@ -28,6 +30,10 @@ def whole_answer(
     answer = ask(params)
     if answer.kind is not AnswerKind.TRUNCATED:
         return answer
+    if isinstance(dataset.split, ByCodes) and codes and "ts_code" not in params:
+        codes = _lacking(dataset, answer, codes)
+        if not codes:
+            return replace(answer, kind=AnswerKind.ROWS)
     parts = dataset.split.parts(params, codes) if dataset.split else []
     if not parts:
         return answer
@@ -41,6 +47,15 @@ def whole_answer(
             return answer  # no other part can make it whole again
         items += _aligned(part_answer, answer.fields)
     return replace(answer, items=items, kind=AnswerKind.ROWS)
+
+
+def _lacking(dataset: Dataset, answer: Answer, codes: Sequence[str]) -> Sequence[str]:
+    """The codes whose row is not in the answer; all of them, where a code may have several rows."""
+    if not dataset.has_one_row_per_code:
+        return codes
+    at = answer.fields.index("ts_code")
+    held = {item[at] for item in answer.items}
+    return [code for code in codes if code not in held]
 
 
 def _aligned(part: Answer, fields: tuple[str, ...]) -> list[list[object]]:

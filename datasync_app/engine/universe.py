@@ -30,6 +30,9 @@ class Universe:
     def __init__(self, listings: list[Listing]) -> None:
         self._listings = listings
         self.paused = frozenset(listing.ts_code for listing in listings if listing.paused)
+        self._beijing = frozenset(
+            listing.ts_code for listing in listings if listing.ts_code.endswith(".BJ")
+        )
 
     @classmethod
     def read(cls) -> Universe | None:
@@ -52,8 +55,13 @@ class Universe:
             for listing in self._listings
             if listing.list_date <= date
             and (listing.delist_date is None or date < listing.delist_date)
-            and not (date < BEIJING_FIRST_DAY and listing.ts_code.endswith(".BJ"))
         )
+
+    def before_exchange(self, date: dt.date) -> frozenset[str]:
+        """Codes whose exchange had not opened yet on that day."""
+        if date >= BEIJING_FIRST_DAY:
+            return frozenset()
+        return self._beijing
 
     def __len__(self) -> int:
         return len(self._listings)

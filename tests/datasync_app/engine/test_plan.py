@@ -11,7 +11,8 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.engine import horizon
 from datasync_app.engine.calendar import open_days
 from datasync_app.engine.denial import NOT_AVAILABLE
-from datasync_app.engine.plan import is_due, plan_dates, plan_fresh
+from datasync_app.engine.due import is_due
+from datasync_app.engine.plan import plan_dates, plan_fresh
 from datasync_app.errors import CalendarUnknown
 from datasync_app.models import CellState, TradeCal
 from tests.datasync_app.factories import LedgerFactory, hold_calendar

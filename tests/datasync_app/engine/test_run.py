@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from datasync_app.datasets import DAILY
 from datasync_app.dates import SHANGHAI
+from datasync_app.engine.plan import plan_dates
 from datasync_app.engine.run import PREREQUISITES_LOCK, Engine, OwnGuard
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger
@@ -265,25 +266,29 @@ def test_a_run_that_was_replaced_commits_no_further_cell(engine: Engine, sandbox
     engine.prepare(MONDAY, FRIDAY)
     lost = Engine(client_of(sandbox), guard=LostGuard(), now=lambda: NOW)
     with pytest.raises(RuntimeError, match="lost"):
-        lost.sync_dates(DAILY, MONDAY, FRIDAY)
+        lost.run(plan_dates(DAILY, MONDAY, FRIDAY, now=NOW))
     assert SyncLedger.objects.filter(dataset="daily").count() == 3
     assert Daily.objects.count() == 90
 
 
 def test_a_day_cut_at_the_cap_is_fetched_by_lists_of_codes(
-    engine: Engine, sandbox: Sandbox
+    engine: Engine, sandbox: Sandbox, market: TinyMarket
 ) -> None:
     engine.prepare(FRIDAY, FRIDAY)
-    capped = replace(DAILY, row_cap=20)
+    market.cap = 12
+    capped = replace(DAILY, row_cap=12)
     report = engine.sync_dates(capped, FRIDAY, FRIDAY)
     assert Daily.objects.count() == 30
     assert report.rows == 30
     lists = [params.get("ts_code") for name, params in sandbox.requests if name == "daily"]
-    assert [len(codes.split(",")) if codes else 0 for codes in lists] == [0, 30, 15, 15]
+    assert [len(codes.split(",")) if codes else 0 for codes in lists] == [0, 18, 9, 9]
 
 
-def test_a_day_that_stays_cut_is_truncated_and_stores_nothing(engine: Engine) -> None:
+def test_a_day_that_stays_cut_is_truncated_and_stores_nothing(
+    engine: Engine, market: TinyMarket
+) -> None:
     engine.prepare(FRIDAY, FRIDAY)
+    market.cap = 1
     report = engine.sync_dates(replace(DAILY, row_cap=1), FRIDAY, FRIDAY)
     assert cell("20200110").state == CellState.TRUNCATED
     assert "cut" in report.open_cells["20200110"]

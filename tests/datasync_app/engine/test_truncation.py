@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasync_app.datasets import DAILY, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Cell
+from datasync_app.datasets.market import DAILY, DAILY_BASIC, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.splits import ByCodes, ByReportPeriod, ByShorterRange, ByValue, Split
 from datasync_app.dates import show_date
 from datasync_app.engine.fetch import fetch_cell
@@ -59,11 +59,26 @@ def test_every_code_arrives_whatever_the_cap(rows: int, cap: int, most: int) -> 
 
 def test_no_list_is_longer_than_a_hundred_codes() -> None:
     codes = [f"{n:06d}.SZ" for n in range(950)]
-    source = CappedSource(codes, 900)
+    source = CappedSource(codes, 700)
     answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes, source)
     assert codes_in(answer) == set(codes)
-    assert [len(call["ts_code"].split(",")) for call in source.calls[1:]] == [100] * 9 + [50]
+    assert [len(call["ts_code"].split(",")) for call in source.calls[1:]] == [100, 100, 50]
     assert all("offset" not in call and call["trade_date"] == "20200106" for call in source.calls)
+
+
+def test_only_codes_that_the_cut_answer_lacks_are_asked_for_one_by_one() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(12)]
+    source = CappedSource(codes, 10)
+    answer = whole_answer(DAILY_BASIC, {"trade_date": "20200106"}, codes, source)
+    assert codes_in(answer) == set(codes)
+    assert [call["ts_code"] for call in source.calls[1:]] == codes[10:]
+
+
+def test_a_cut_answer_with_every_listed_code_is_whole() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(10)]
+    source = CappedSource(codes, 10)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes, source)
+    assert (answer.kind, len(source.calls)) == (AnswerKind.ROWS, 1)
 
 
 def test_codes_that_nobody_listed_are_kept_from_the_cut_answer() -> None:
@@ -73,8 +88,8 @@ def test_codes_that_nobody_listed_are_kept_from_the_cut_answer() -> None:
 
 
 def test_what_cannot_be_split_further_stays_truncated_and_says_so() -> None:
-    source = CappedSource(["000001.SZ"], cap=1)
-    answer = whole_answer(DAILY, {"trade_date": "20200106"}, ["000001.SZ"], source)
+    source = CappedSource(["000001.SZ", "000002.SZ"], cap=1)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, source.codes, source)
     assert answer.kind is AnswerKind.TRUNCATED
 
 
@@ -83,7 +98,7 @@ def test_half_an_answer_is_none() -> None:
     source = CappedSource(codes, 8)
 
     def ask(params: Mapping[str, str]) -> Answer:
-        if "000007.SZ" in params.get("ts_code", ""):
+        if "000009.SZ" in params.get("ts_code", ""):
             raise TransportFailure("the line broke")
         return source(params)
 
@@ -93,7 +108,7 @@ def test_half_an_answer_is_none() -> None:
 
 
 def test_parts_are_aligned_by_field_name() -> None:
-    codes = ["000001.SZ", "000002.SZ"]
+    codes = ["000001.SZ", "000002.SZ", "000003.SZ"]
     source = CappedSource(codes, 2)
 
     def turned(params: Mapping[str, str]) -> Answer:
@@ -130,6 +145,7 @@ class StrangersMarket(TinyMarket):
 @pytest.mark.parametrize("market", [TinyMarket(), StrangersMarket()])
 def test_a_part_with_a_code_that_was_not_asked_for_is_a_mismatch(market: TinyMarket) -> None:
     cell = Cell("20200106", dt.date(2020, 1, 6))
+    market.cap = 20
     with Sandbox(market, quota=0) as sandbox:
         client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None)
         capped = replace(DAILY, row_cap=20)
