@@ -3,7 +3,11 @@
 A refusal by the minute teaches a limit: the smaller of the stated one and what we had in the window
 when refused, times 0.95. Every clean window raises it by 5 % towards the stated one. Where we had
 made few calls, others use the same account or an earlier process did; then one refusal costs at
-most three quarters, as the number tells of them and not of the limit.
+most three quarters, as the number tells of them and not of the limit. Calls that were under way
+together are refused together: they teach once.
+
+A moment that lies further ahead than whatever wrote it would put it was written before the clock was
+set back, and says nothing any more.
 """
 
 from __future__ import annotations
@@ -30,8 +34,11 @@ DENIAL_LASTS = {
     DenialKind.TOKEN: dt.timedelta(hours=1),
     DenialKind.IP: dt.timedelta(hours=1),
 }
+SPENT_LASTS = {RateUnit.HOUR: dt.timedelta(hours=1), RateUnit.DAY: dt.timedelta(days=1)}
 # That an endpoint answers is written down this often.
 ANSWER_KNOWN = dt.timedelta(hours=1)
+# Clocks are corrected by so much all the time.
+SET_BACK_UNNOTICED = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,16 @@ class Access:
         return self.points
 
     def denial_in_force(self) -> Denial | None:
-        return self.denial if self.denial and self.now < self.denial.until else None
+        denial = self.denial
+        return denial if denial and self._awaits(denial.until, DENIAL_LASTS[denial.kind]) else None
 
     def spent_in_force(self) -> Spent | None:
-        return self.spent if self.spent and self.now < self.spent.until else None
+        spent = self.spent
+        lasts = SPENT_LASTS.get(spent.unit, SPENT_LASTS[RateUnit.DAY]) if spent else dt.timedelta()
+        return spent if spent and self._awaits(spent.until, lasts) else None
+
+    def _awaits(self, end: dt.datetime, lasts: dt.timedelta) -> bool:
+        return self.now < end <= self.now + lasts + SET_BACK_UNNOTICED
 
 
 @dataclass(frozen=True)
@@ -134,13 +147,19 @@ class LimitRules:
         taught = int(min(limit if stated is None else stated, had) * LEARNED_SHARE)
         return max(taught, int(limit * LEAST_LEARNED_SHARE), 1)
 
+    def taught_lately(self, access: Access) -> bool:
+        """Whether a refusal of this window has taught already."""
+        window = dt.timedelta(seconds=self.window_seconds)
+        return access.learned_at is not None and abs(access.now - access.learned_at) < window
+
     def raised(self, access: Access) -> int | None:
         """The next higher limit when a clean window has passed since the last change."""
         if access.learned_limit is None or access.raised_at is None:
             return None
         ceiling = access.stated_limit or self.account_limit(access)
         window = dt.timedelta(seconds=self.window_seconds)
-        if access.learned_limit >= ceiling or access.now < access.raised_at + window:
+        dirty = access.raised_at + window > access.now >= access.raised_at - window
+        if access.learned_limit >= ceiling or dirty:
             return None
         return min(ceiling, math.ceil(access.learned_limit * RAISE))
 

@@ -35,7 +35,7 @@ class Knowledge(Protocol):
         """What others wrote up to now is seen by the next `of`."""
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
-        """A refusal by the minute, with `had` calls of ours in the window."""
+        """A refusal by the minute, with `had` calls of ours in the window. One a window teaches."""
 
     def raise_limit(self, api_name: str, access: Access, limit: int) -> None: ...
 
@@ -73,36 +73,42 @@ class MemoryKnowledge:
 
     def of(self, api_name: str, now: dt.datetime) -> Access:
         with self._lock:
-            known = self._known.get(api_name) or Access(now)
-            asked = None if self._account_answered_at else self._asked_at
-            return dataclasses.replace(known, now=now, points=self._points, points_asked_at=asked)
+            return self._at(now, api_name)
 
     def look_anew(self, api_name: str) -> None:
         """Nothing to do: nobody else writes here."""
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
-        access = self.of(api_name, now)
-        self._note(
-            access,
-            api_name,
-            stated_limit=stated,
-            learned_limit=self._rules.learned(access, stated, had),
-            learned_at=now,
-            raised_at=now + dt.timedelta(seconds=self._rules.window_seconds),
-        )
+        def taught(access: Access) -> Access:
+            if self._rules.taught_lately(access):
+                return access
+            return dataclasses.replace(
+                access,
+                stated_limit=stated,
+                learned_limit=self._rules.learned(access, stated, had),
+                learned_at=now,
+                raised_at=now + dt.timedelta(seconds=self._rules.window_seconds),
+            )
+
+        self._change(api_name, now, taught)
 
     def raise_limit(self, api_name: str, access: Access, limit: int) -> None:
-        self._note(access, api_name, learned_limit=limit, raised_at=access.now)
+        def raised(known: Access) -> Access:
+            if known.raised_at != access.raised_at:
+                return known
+            return dataclasses.replace(known, learned_limit=limit, raised_at=access.now)
+
+        self._change(api_name, access.now, raised)
 
     def spend(self, refusal: RateLimited, now: dt.datetime) -> None:
-        self._note(self.of(refusal.api_name, now), refusal.api_name, spent=_spent(refusal, now))
+        self._note(refusal.api_name, now, spent=_spent(refusal, now))
 
     def deny(self, refusal: Denied, now: dt.datetime) -> None:
         denial = Denial(refusal.kind, refusal.code, storable(str(refusal), _TEXT_LENGTH), now)
-        self._note(self.of(refusal.api_name, now), refusal.api_name, denial=denial)
+        self._note(refusal.api_name, now, denial=denial)
 
     def allow(self, api_name: str, now: dt.datetime) -> None:
-        self._note(self.of(api_name, now), api_name, denial=None, spent=None, answered_at=now)
+        self._note(api_name, now, denial=None, spent=None, answered_at=now)
 
     def account_has(self, account: Account, now: dt.datetime) -> None:
         with self._lock:
@@ -131,9 +137,17 @@ class MemoryKnowledge:
             self._asked_at = now
             return True
 
-    def _note(self, access: Access, api_name: str, **changes: object) -> None:
+    def _note(self, api_name: str, now: dt.datetime, **changes: object) -> None:
+        self._change(api_name, now, lambda known: dataclasses.replace(known, **changes))  # type: ignore[arg-type]
+
+    def _change(self, api_name: str, now: dt.datetime, change: Callable[[Access], Access]) -> None:
         with self._lock:
-            self._known[api_name] = dataclasses.replace(access, **changes)  # type: ignore[arg-type]
+            self._known[api_name] = change(self._at(now, api_name))
+
+    def _at(self, now: dt.datetime, api_name: str) -> Access:
+        known = self._known.get(api_name) or Access(now)
+        asked = None if self._account_answered_at else self._asked_at
+        return dataclasses.replace(known, now=now, points=self._points, points_asked_at=asked)
 
 
 _READ = """
@@ -224,11 +238,17 @@ class StoredKnowledge:
 
     def learn(self, api_name: str, stated: int | None, had: int, now: dt.datetime) -> None:
         access = self._read(api_name)
+        if self._rules.taught_lately(access):
+            return
+        window = dt.timedelta(seconds=self._rules.window_seconds)
         self._note(
             api_name,
             "stated_limit = %s, learned_limit = %s, learned_at = clock_timestamp(),"
-            " raised_at = clock_timestamp() + make_interval(secs => %s)",
-            [stated, self._rules.learned(access, stated, had), self._rules.window_seconds],
+            " raised_at = clock_timestamp() + %s",
+            [stated, self._rules.learned(access, stated, had), window],
+            # Again, as others may have learned since, in other processes too.
+            only="(learned_at IS NULL OR abs(extract(epoch FROM clock_timestamp() - learned_at)) >= %s)",
+            only_values=[self._rules.window_seconds],
         )
 
     def raise_limit(self, api_name: str, access: Access, limit: int) -> None:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasync_app.tushare.access import Access, LimitRules, calls_for_points
+from datasync_app.tushare.access import Access, Denial, LimitRules, Spent, calls_for_points
+from datasync_app.tushare.outcomes import DenialKind, RateUnit
 
 NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
 WINDOW = dt.timedelta(minutes=1)
@@ -77,6 +78,31 @@ def test_a_clean_window_raises_the_limit_by_five_percent() -> None:
 
     assert rules.raised(dataclasses.replace(KNOWN, now=NOW + 1.9 * WINDOW)) is None
     assert rules.raised(dataclasses.replace(KNOWN, now=NOW + 2 * WINDOW)) == 202
+
+
+def test_a_moment_from_before_the_clock_was_set_back_says_nothing() -> None:
+    """Set back by two days, when a denial, a used-up day and a lesson were an hour old."""
+    denial = Denial(DenialKind.PERMISSION, 40203, "没有接口访问权限", NOW)
+    spent = Spent(NOW + dt.timedelta(hours=5), 5, RateUnit.DAY, 40203, "每天最多访问")
+    access = dataclasses.replace(KNOWN, denial=denial, spent=spent)
+    back = dataclasses.replace(access, now=NOW - dt.timedelta(days=2))
+    rules = LimitRules()
+
+    assert access.denial_in_force() and access.spent_in_force() and rules.taught_lately(access)
+    assert rules.raised(access) is None
+    assert not back.denial_in_force()
+    assert not back.spent_in_force()
+    assert not rules.taught_lately(back)
+    assert rules.raised(back) == 202
+
+
+def test_a_clock_that_is_corrected_by_a_second_makes_nothing_forget() -> None:
+    access = Access(
+        NOW - dt.timedelta(seconds=1),
+        denial=Denial(DenialKind.IP, 40204, "", NOW),
+        spent=Spent(NOW + dt.timedelta(hours=1), 1, RateUnit.HOUR, 40203, ""),
+    )
+    assert access.denial_in_force() and access.spent_in_force()
 
 
 @given(

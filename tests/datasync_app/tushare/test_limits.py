@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from datasync_app.tushare.access import LimitRules
 from datasync_app.tushare.account import Account
+from datasync_app.tushare.knowledge import MemoryKnowledge
 from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
 from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
 from datasync_app.tushare.wire import Call
@@ -54,6 +56,40 @@ def test_it_learns_from_a_refusal_what_we_had_in_the_window() -> None:
 
     assert limiters.for_endpoint("daily").max_calls == 76
     assert limiters.for_endpoint("adj_factor").max_calls == 195
+
+
+def test_calls_that_are_refused_together_teach_once() -> None:
+    limiters = limiters_now(max_calls=195)
+    daily = limiters.for_endpoint("daily")
+    for _ in range(100):
+        daily.acquire_blocking().answered()
+    refusal = RateLimited("请求过于频繁", api_name="daily")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: limiters.refused(refusal, NOW), range(10)))
+
+    assert limiters.for_endpoint("daily").max_calls == 95
+    limiters.refused(refusal, NOW + MINUTE)
+    assert limiters.for_endpoint("daily").max_calls == 90
+
+
+def test_a_limit_is_raised_once_for_all_who_saw_that_it_is_due() -> None:
+    knowledge = MemoryKnowledge(LimitRules())
+    knowledge.learn("daily", 200, 100, NOW)
+    due = knowledge.of("daily", NOW + 2 * MINUTE)
+    knowledge.raise_limit("daily", due, 100)
+    knowledge.raise_limit("daily", due, 105)
+
+    assert knowledge.of("daily", NOW).learned_limit == 100
+
+
+def test_what_is_learned_meanwhile_is_not_lost_by_a_limit_that_rises() -> None:
+    knowledge = MemoryKnowledge(LimitRules())
+    knowledge.learn("fina_indicator", 200, 100, NOW)
+    due = knowledge.of("fina_indicator", NOW + 2 * MINUTE)
+    knowledge.deny(denied(DenialKind.IP), NOW)
+    knowledge.raise_limit("fina_indicator", due, 100)
+
+    assert knowledge.of("fina_indicator", NOW).denial
 
 
 def test_it_leaves_an_exhausted_endpoint_alone_until_its_reset() -> None:

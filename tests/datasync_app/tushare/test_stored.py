@@ -335,6 +335,27 @@ def test_what_a_refusal_taught_holds_in_every_process_until_it_is_forgotten(
         assert limit() == 100
 
 
+def test_calls_of_many_processes_that_are_refused_together_teach_once(
+    connect_to: Connect, no_account_call: None
+) -> None:
+    with Sandbox(OneRow(), quota=0) as sandbox:
+        processes = [connect_to(sandbox.url) for _ in range(5)]
+        for _ in range(60):
+            processes[0].limiters.for_endpoint("daily").acquire_blocking().answered()
+        refusal = RateLimited("请求过于频繁", api_name="daily")
+
+        def refuse_one(client: TushareClient) -> None:
+            client.limiters.refused(refusal, NOW)
+
+        with ThreadPoolExecutor(5) as pool:
+            list(pool.map(refuse_one, processes * 2))
+        assert EndpointAccess.objects.get().learned_limit == 57
+
+        let_pass(hours=1)
+        processes[0].limiters.refused(refusal, NOW)
+        assert EndpointAccess.objects.get().learned_limit == 14
+
+
 def test_a_clean_window_raises_what_was_learned_once_for_all(
     connect_to: Connect, no_account_call: None
 ) -> None:
