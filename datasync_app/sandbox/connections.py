@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from datasync_app.sandbox.protocol import SandboxProblem
 from datasync_app.sandbox.reply import Delivery, Reply
 
 logger = logging.getLogger(__name__)
 
 Answer = Callable[[str, bytes], Reply]
-Status = Callable[[], Mapping[str, object]]
 _BODY_LIMIT = 1_000_000
 
 
@@ -32,6 +32,14 @@ class Patience:
 
     stall_seconds: float = 60.0
     drip_seconds: float = 0.5
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What can be had of the sandbox itself: GET /status, and PUT /clock."""
+
+    status: Callable[[], Mapping[str, object]]
+    set_clock: Callable[[bytes], Mapping[str, object]]
 
 
 class Connections(ThreadingHTTPServer):
@@ -45,12 +53,12 @@ class Connections(ThreadingHTTPServer):
         self,
         address: tuple[str, int],
         answer: Answer,
-        status: Status,
+        desk: Desk,
         identity: str | None,
         patience: Patience,
     ) -> None:
         self.answer = answer
-        self.status = status
+        self.desk = desk
         self.patience = patience
         # A folder's name may hold what a header may not.
         self.identity = identity and urllib.parse.quote(identity, safe=":")
@@ -114,14 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closed(self.connection)
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _BODY_LIMIT:
-            self.close_connection = True
-            self._write(
-                Reply(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, content_type="text/plain")
-            )
+        body = self._body()
+        if body is None:
             return
-        body = self.rfile.read(int(length))
         try:
             reply = self.server.answer(self.path, body)
         except Exception:
@@ -134,10 +137,33 @@ class _Handler(BaseHTTPRequestHandler):
         """GET /status counts the calls; there is nothing else to be had without POST."""
         known = self.path == "/status"
         self._write(
-            Reply(document=self.server.status())
+            Reply(document=self.server.desk.status())
             if known
             else Reply(status=HTTPStatus.NOT_FOUND, content_type="text/plain")
         )
+
+    def do_PUT(self) -> None:
+        """PUT /clock; Tushare has no such method, so it takes no endpoint's place."""
+        body = self._body()
+        if body is None:
+            return
+        if self.path != "/clock":
+            self._write(Reply(status=HTTPStatus.NOT_FOUND, content_type="text/plain"))
+            return
+        try:
+            reply = Reply(self.server.desk.set_clock(body))
+        except SandboxProblem as problem:
+            reply = Reply({"detail": str(problem)}, status=HTTPStatus.BAD_REQUEST)
+        self._write(reply)
+
+    def _body(self) -> bytes | None:
+        """The body; None when it was refused, because it is too long or its length is not told."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) <= _BODY_LIMIT:
+            return self.rfile.read(int(length))
+        self.close_connection = True
+        self._write(Reply(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, content_type="text/plain"))
+        return None
 
     def _write(self, reply: Reply) -> None:
         body = reply.encoded()

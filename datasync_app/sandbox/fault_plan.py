@@ -77,8 +77,8 @@ class FaultPlan:
             scripted = bool(self._scripted)
             name = self._scripted.popleft() if scripted else None
         if not scripted:
-            name = _by_rate(rates, _share(f"{self._seed}:{number}"))
-        return Fate(FAULTS[name], _share(f"{self._seed}:{number}:draw")) if name else None
+            name = _by_rate(rates, share_of(f"{self._seed}:{number}"))
+        return Fate(FAULTS[name], share_of(f"{self._seed}:{number}:draw")) if name else None
 
 
 def _by_rate(rates: Mapping[str, float], share: float) -> str | None:
@@ -94,7 +94,7 @@ def _known(name: str) -> None:
         raise SandboxProblem(f"There is no fault {name!r}; known are {', '.join(sorted(FAULTS))}.")
 
 
-def _share(text: str) -> float:
+def share_of(text: str) -> float:
     """A number in [0, 1) that looks random and depends on nothing but the text."""
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64

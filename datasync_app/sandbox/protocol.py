@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from datasync_app.dates import parse_date
 from datasync_app.errors import DatasyncError
@@ -155,6 +155,14 @@ class Market(Protocol):
         Raises:
             Refusal: the parameters make no sense.
         """
+
+
+@runtime_checkable
+class TruthTeller(Protocol):
+    """A market that can also tell what it will have published by the end of the day."""
+
+    def truth(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
+        """As `rows`, but whole: whatever the time of day, and without a cap."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
+from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
-from datasync_app.sandbox.connections import Connections, Patience
+from datasync_app.sandbox.clock import MovableClock, move_clock
+from datasync_app.sandbox.connections import Connections, Desk, Patience
 from datasync_app.sandbox.fault_plan import FaultPlan
 from datasync_app.sandbox.protocol import (
     ENDPOINTS,
@@ -23,13 +25,17 @@ from datasync_app.sandbox.protocol import (
     Request,
     Rows,
     SandboxProblem,
+    TruthTeller,
     bad_token,
     parse_request,
 )
+from datasync_app.sandbox.publication_plan import PublicationPlan
 from datasync_app.sandbox.reply import Reply
+from datasync_app.sandbox.restatement_plan import Restatement, RestatementPlan
 
 logger = logging.getLogger(__name__)
 
+Cell = tuple[str, tuple[tuple[str, str], ...]]
 # What a test may look back on; a sandbox that runs for months forgets older calls.
 _REQUESTS_KEPT = 100_000
 _ACCOUNT_FIELDS = ("user_id", "到期时间", "到期积分")
@@ -43,6 +49,8 @@ class Sandbox:
     tests that cannot wait for one; hours and days scale with it.
     `stall_seconds` is how long the faults stall and slow_drip last, `drip_seconds` how long after a
     byte the next one follows.
+    `publication` holds rows back and `restatements` changes values, both by the sandbox's clock, which
+    should be the market's too.
     `identity` is sent as the header X-StockSync-Source: the market's own by default, None for no
     header at all, as Tushare itself. `token` is the only accepted one; by default any is.
     """
@@ -64,6 +72,8 @@ class Sandbox:
         identity: str | None = "",
         token: str | None = None,
         seed: int = 0,
+        publication: PublicationPlan | None = None,
+        restatements: RestatementPlan | None = None,
         clock: Clock = lambda: dt.datetime.now(dt.UTC),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,6 +81,8 @@ class Sandbox:
         self.points = points
         self.latency_ms = latency_ms
         self.faults = FaultPlan(faults, seed)
+        self.publication = publication or PublicationPlan(seed)
+        self.restatements = restatements or RestatementPlan(seed)
         self.identity = market.identity if identity == "" else identity
         self.quota = Quota(quota) if isinstance(quota, int) else quota
         self.quotas = dict(quotas or {})
@@ -82,13 +94,14 @@ class Sandbox:
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._faulted: Counter[tuple[str, str]] = Counter()
         self._requests: deque[tuple[str, dict[str, str]]] = deque(maxlen=_REQUESTS_KEPT)
+        self._cells: deque[Cell] = deque(maxlen=_REQUESTS_KEPT)
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         try:
             self._connections = Connections(
                 (host, port),
                 self.answer,
-                self.status,
+                Desk(self.status, self.set_clock),
                 self.identity,
                 Patience(stall_seconds, drip_seconds),
             )
@@ -164,14 +177,30 @@ class Sandbox:
         with self._lock:
             return list(self._requests)
 
+    @property
+    def cells(self) -> Counter[Cell]:
+        """Answers that were sent whole and unspoiled, by endpoint and parameters, sorted by name."""
+        with self._lock:
+            return Counter(self._cells)
+
+    def truth(self, api_name: str, **params: str) -> tuple[tuple[str, ...], Rows]:
+        """Every field and row there is, with nothing held back, cut or spoiled; restated as by now."""
+        fields, rows = self._whole(api_name, params)
+        return fields, self.restatements.applied(api_name, fields, rows, self._clock())
+
+    def restated(self, api_name: str, **params: str) -> list[Restatement]:
+        """What is told otherwise by now than it was at first, in the rows that the parameters name."""
+        fields, rows = self._whole(api_name, params)
+        return self.restatements.listed(api_name, fields, rows, self._clock())
+
     def answer(self, path: str, body: bytes) -> Reply:
         """The reply to one call, after the latency and with its fault, if it meets one."""
-        api_name, refusal, data = "", None, None
+        api_name, refusal, data, params = "", None, None, dict[str, str]()
         try:
             request = parse_request(path, body)
-            api_name = request.api_name
+            api_name, params = request.api_name, dict(request.params)
             with self._lock:
-                self._requests.append((api_name, dict(request.params)))
+                self._requests.append((api_name, params))
             data = self._data(request)
         except Refusal as caught:
             refusal = caught
@@ -197,6 +226,7 @@ class Sandbox:
                 self._reasons[api_name, refusal.reason] += 1
             else:
                 self._served[api_name] += 1
+                self._cells.append((api_name, tuple(sorted(params.items()))))
         outcome = fault or (refusal.reason if refusal else "ok")
         logger.debug("action=answer api_name=%s outcome=%s", api_name, outcome)
         return reply
@@ -206,10 +236,22 @@ class Sandbox:
         return {
             "source": self.identity,
             "points": self.points,
+            "now": self._clock().astimezone(SHANGHAI).isoformat(timespec="seconds"),
             "served": dict(self.served),
             "refused": _nested(self.refusal_reasons),
             "faults": _nested(self.faults_by_endpoint),
         }
+
+    def set_clock(self, body: bytes) -> dict[str, object]:
+        """What PUT /clock does: {"now": MOMENT} sets the clock, {"advance_seconds": N} moves it on.
+
+        Raises:
+            SandboxProblem: it asks for neither, or the clock is one that cannot be moved.
+        """
+        if not isinstance(self._clock, MovableClock):
+            raise SandboxProblem("The clock of this sandbox cannot be moved.")
+        move_clock(self._clock, body)
+        return {"now": self._clock().astimezone(SHANGHAI).isoformat(timespec="seconds")}
 
     def _data(self, request: Request) -> dict[str, object]:
         api_name = request.api_name
@@ -223,9 +265,17 @@ class Sandbox:
         if not self.market.serves(api_name):
             raise self.market.refuse(api_name)
         fields, rows = self.market.rows(api_name, request.params)
+        now = self._clock()
+        rows = self.restatements.applied(api_name, fields, rows, now)
+        rows = self.publication.shown(api_name, fields, rows, now)
         asked = [name for name in request.fields if name in fields]
         kept = asked or list(self.market.default_fields(api_name))
         return _table(fields, rows, kept, ENDPOINTS.get(api_name, Endpoint()).most_rows)
+
+    def _whole(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
+        if isinstance(self.market, TruthTeller):
+            return self.market.truth(api_name, params)
+        return self.market.rows(api_name, params)
 
     def _account(self) -> list[object]:
         expires = self._clock() + dt.timedelta(days=365)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import signal
 import socket
 import threading
@@ -18,9 +17,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from datasync_app.sandbox.account import UNITS, Quota
+from datasync_app.sandbox.account import UNITS
+from datasync_app.sandbox.clock import MovableClock, parse_moment
 from datasync_app.sandbox.faults import FAULTS, describe_faults
-from datasync_app.sandbox.protocol import Market, SandboxProblem
+from datasync_app.sandbox.options import fault_rates, published, quotas, restated, whole_number
+from datasync_app.sandbox.protocol import Clock, Market, SandboxProblem
 from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
 
@@ -38,6 +39,31 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--seed", default="1", help="of the generated market and the faults [1]"
+        )
+        parser.add_argument(
+            "--companies",
+            metavar="N",
+            help="make a market of about so many listed companies, for quick tries [5400]",
+        )
+        parser.add_argument(
+            "--now",
+            metavar="MOMENT",
+            help="start its clock at a moment of Shanghai, as 2026-03-16T18:30 [the real time]",
+        )
+        parser.add_argument(
+            "--publish",
+            action="append",
+            default=[],
+            metavar="NAME[@DATE]=TIME[/PERCENT],…",
+            help="when rows are out, as daily_basic@20260316=18:40/60,19:20; without a date, every day",
+        )
+        parser.add_argument(
+            "--restate",
+            action="append",
+            default=[],
+            metavar="NAME=PERCENT@MOMENT",
+            help="change so many percent of the rows from a moment on: "
+            "as adj_factor=1@2026-03-16T20:00",
         )
         parser.add_argument(
             "--quota", help="calls a minute per endpoint, 0 for no limit [by points]"
@@ -85,63 +111,38 @@ class Command(BaseCommand):
 
     def _sandbox(self, options: dict[str, Any]) -> Sandbox:
         try:
-            seed = _number("--seed", options["seed"], 0, 2**63 - 1)
+            seed = whole_number("--seed", options["seed"], 0, 2**63 - 1)
+            now = options["now"]
+            clock = MovableClock(None if now is None else parse_moment(now))
             return Sandbox(
-                _market(options["replay"], seed),
-                port=_number("--port", options["port"], 0, 65535),
+                _market(options, seed, clock),
+                port=whole_number("--port", options["port"], 0, 65535),
                 quota=None
                 if options["quota"] is None
-                else _number("--quota", options["quota"], 0, 1_000_000),
-                quotas=_quotas(options["quota_of"]),
-                latency_ms=_number("--latency", options["latency"], 0, 600_000),
-                points=_number("--points", options["points"], 0, 1_000_000),
-                faults=_faults(options["fault"]),
-                stall_seconds=_number("--stall", options["stall"], 0, 86_400),
+                else whole_number("--quota", options["quota"], 0, 1_000_000),
+                quotas=quotas(options["quota_of"]),
+                latency_ms=whole_number("--latency", options["latency"], 0, 600_000),
+                points=whole_number("--points", options["points"], 0, 1_000_000),
+                faults=fault_rates(options["fault"]),
+                stall_seconds=whole_number("--stall", options["stall"], 0, 86_400),
                 seed=seed,
+                publication=published(options["publish"], seed),
+                restatements=restated(options["restate"], seed),
+                clock=clock,
             )
         except SandboxProblem as problem:
             raise CommandError(str(problem)) from None
 
 
-def _market(folder: str | None, seed: int) -> Market:
-    if folder is not None:
-        return ReplayMarket(Path(folder))
+def _market(options: dict[str, Any], seed: int, clock: Clock) -> Market:
+    size = options["companies"]
+    companies = None if size is None else whole_number("--companies", size, 10, 5400)
+    if options["replay"] is not None:
+        return ReplayMarket(Path(options["replay"]))
     # The exchange calendar takes half a second to import, and a replay does not need it.
     from datasync_app.sandbox.market import GeneratedMarket
 
-    return GeneratedMarket(seed)
-
-
-def _number(option: str, text: str, least: int, most: int) -> int:
-    if text.isascii() and text.isdecimal() and least <= int(text) <= most:
-        return int(text)
-    raise SandboxProblem(f"{option} is {text!r}; it must be a whole number from {least} to {most}.")
-
-
-def _quotas(options: list[str]) -> dict[str, Quota]:
-    quotas = {}
-    for option in options:
-        found = re.fullmatch(rf"(\w+)=(\d{{1,7}})/({'|'.join(UNITS)})", option, re.ASCII)
-        if not found:
-            raise SandboxProblem(
-                f"--quota-of is {option!r}; it must be NAME=N/UNIT, as stock_basic=1/hour, with a "
-                f"unit of {', '.join(UNITS)}."
-            )
-        quotas[found[1]] = Quota(int(found[2]), UNITS[found[3]])
-    return quotas
-
-
-def _faults(options: list[str]) -> dict[str, float]:
-    rates = {}
-    for option in options:
-        name, _, rate = option.partition("=")
-        try:
-            rates[name] = float(rate)
-        except ValueError:
-            raise SandboxProblem(
-                f"--fault is {option!r}; it must be NAME=RATE with a rate from 0 to 1."
-            ) from None
-    return rates
+    return GeneratedMarket(seed, clock, companies=companies)
 
 
 @contextlib.contextmanager

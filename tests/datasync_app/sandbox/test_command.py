@@ -101,6 +101,24 @@ def test_it_generates_a_market_by_default(tmp_path: Path) -> None:
     assert "频率超限(1次/分钟)" in second.json()["msg"]
 
 
+def test_it_follows_a_plan_by_a_clock_of_its_own(tmp_path: Path) -> None:
+    options = ("--companies=60", "--now=2026-03-16T18:30", "--quota=0")
+    plan = ("--publish=daily@20260316=18:40/60,19:20", "--restate=daily=100@2026-03-16T19:00")
+    with running(tmp_path, *options, *plan) as (_, url), requests.Session() as session:
+        session.trust_env = False
+        found = []
+        for time in ("18:30", "18:40", "18:50", "19:20"):
+            session.put(f"{url}/clock", json={"now": f"2026-03-16T{time}"}, timeout=30)
+            body = {"api_name": "daily", "token": "t", "params": {"trade_date": "20260316"}}
+            items = session.post(url, json=body, timeout=30).json()["data"]["items"]
+            found.append({item[0]: item[2] for item in items})
+
+    assert found[0] == {}
+    assert 0 < len(found[1]) < len(found[3])
+    assert found[2] == found[1]
+    assert all(found[3][code] != price for code, price in found[1].items())
+
+
 def test_it_limits_single_endpoints_as_told(tmp_path: Path, small_folder: Path) -> None:
     options = ("--quota-of", "daily=1/hour", "--quota-of=stock_basic=2/day")
     with running(tmp_path, f"--replay={small_folder}", *options) as (_, url):
@@ -161,6 +179,22 @@ def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
             ["--quota-of", "stock_basic=1/week"],
             "--quota-of is 'stock_basic=1/week'; it must be NAME=N/UNIT, as stock_basic=1/hour, "
             "with a unit of minute, hour, day.",
+        ),
+        (["--companies", "9"], "--companies is '9'; it must be a whole number from 10 to 5400."),
+        (["--now", "noon"], "'noon' is no moment from 1991 to 2099; it must be like"),
+        (
+            ["--publish", "daily=25:00"],
+            "--publish is 'daily=25:00'; it must be NAME=TIME, NAME=TIME/PERCENT,TIME or with a date, "
+            "as daily_basic@20260316=18:40/60,19:20.",
+        ),
+        (["--publish", "nothing=18:00"], "--publish is 'nothing=18:00'; it must be"),
+        (["--publish", "daily@20260231=18:00"], "--publish is 'daily@20260231=18:00'; it must be"),
+        (["--publish", "daily=18:00/101"], "A share of 1.01 is out of range; it must be 0 to 1."),
+        (["--restate", "daily=1"], "--restate is 'daily=1'; it must be NAME=PERCENT@MOMENT, as"),
+        (["--restate", "daily=1@x"], "'x' is no moment from 1991 to 2099;"),
+        (
+            ["--restate", "user=1@2026-03-16"],
+            "user is never restated; daily, adj_factor, daily_basic",
         ),
         (["--quota-of", "stock_basic"], "--quota-of is 'stock_basic'; it must be"),
         (["--replay", "/no/such/folder"], "There is no folder /no/such/folder to replay."),

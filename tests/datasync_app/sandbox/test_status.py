@@ -4,7 +4,7 @@ import requests
 
 from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
-from tests.datasync_app.sandbox.conftest import Ask
+from tests.datasync_app.sandbox.conftest import NOW, Ask
 
 TOKEN = "3f9a" * 14
 
@@ -12,7 +12,7 @@ TOKEN = "3f9a" * 14
 def test_it_tells_what_it_served_refused_and_spoiled(
     small: ReplayMarket, ask: Ask, session: requests.Session
 ) -> None:
-    with Sandbox(small, quota=2, points=5000) as sandbox:
+    with Sandbox(small, quota=2, points=5000, clock=lambda: NOW) as sandbox:
         sandbox.faults.script([None, "html", None, None, "html"])
         for api_name in ("daily", "daily", "daily", "moneyflow", "stock_basic", "stock_basic"):
             ask(sandbox, api_name, token=TOKEN)
@@ -21,6 +21,7 @@ def test_it_tells_what_it_served_refused_and_spoiled(
     assert answer.json() == {
         "source": "replay:small",
         "points": 5000,
+        "now": "2026-03-16T20:00:00+08:00",
         "served": {"daily": 1, "stock_basic": 1},
         "refused": {"daily": {"rate": 1}, "moneyflow": {"permission": 1}},
         "faults": {"daily": {"html": 1}, "stock_basic": {"html": 1}},
