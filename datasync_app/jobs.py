@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from datasync_app.datasets import DAILY, STOCK_BASIC
 from datasync_app.dates import MarketDate, check_range, market_day, show_date
-from datasync_app.engine import horizon, ledger
+from datasync_app.engine import concepts, horizon, ledger
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport, incomplete
 from datasync_app.errors import NotBuiltYet, Parked, SyncIncomplete, TaskStopped
@@ -32,7 +32,6 @@ JUST_FETCHED = dt.timedelta(minutes=10)
 
 DAILY_NOT_BUILT = "adj_factor, daily_basic and suspend_d are not built yet; only daily is synced."
 FINANCE_NOT_BUILT = "No finance dataset is built yet: a run fetches nothing and fails, saying so."
-CONCEPT_NOT_BUILT = "No concept dataset is built yet: a run fetches nothing and fails, saying so."
 
 
 def _stock_list_missing() -> bool:
@@ -132,15 +131,33 @@ def sync_history_finance(run: Run) -> Result:
     raise NotBuiltYet(f"sync_history_finance did nothing. {FINANCE_NOT_BUILT}")
 
 
-@register_job(
-    "sync_concept_data",
-    name="Concepts",
-    default_cron="30 18 * * *",
-    not_built=CONCEPT_NOT_BUILT,
-)
+@register_job("sync_concept_data", name="Concepts", default_cron="30 18 * * *")
 def sync_concept_data(run: Run) -> Result:
-    """Fetch concepts and their constituents."""
-    raise NotBuiltYet(f"sync_concept_data did nothing. {CONCEPT_NOT_BUILT}")
+    """Fetch concepts and their constituents, from the source that SYNC_CONCEPT_SOURCE names."""
+    with _session(run) as session:
+        now = session.now()
+        today = market_day(now)
+        reports = []
+        for source in concepts.candidates(settings.SYNC_CONCEPT_SOURCE):
+            day = None
+            if source.by_date:
+                reports.append(session.engine.refresh_calendar(today - concepts.NEAR, today))
+                day = concepts.latest_day(now)
+            sync = concepts.ConceptSync(
+                session.engine, source, day, session.guard.fenced, session.now
+            )
+            listed = sync.listed()
+            reports.append(listed)
+            if listed.denied:
+                continue
+            reports.append(sync.members())
+            result = dict(_result(reports), source=source.name)
+            if source.frozen:
+                result["frozen"] = source.frozen
+            if (again := concepts.second_look(source)) is not None:
+                run.follow_up(again)
+            return result
+        return _result(reports)
 
 
 @contextmanager

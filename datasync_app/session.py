@@ -35,6 +35,7 @@ watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 class Session:
     engine: Engine
     task: SyncTask
+    guard: Guard
     now: Callable[[], dt.datetime]
 
     def expect(self, cells: int) -> None:
@@ -102,16 +103,17 @@ def open_session(
         if now() - task.updated_at >= HEARTBEAT:
             tasks.advance(task, cells=0, rows=0, now=now())
 
+    task_guard = TaskGuard(guard, task)
     engine = Engine(
         client,
-        guard=TaskGuard(guard, task),
+        guard=task_guard,
         now=now,
         on_plan=plan,
         on_cell=account,
         on_wait=keep_alive,
     )
     try:
-        yield Session(engine, task, now)
+        yield Session(engine, task, task_guard, now)
     except Parked as parked:
         tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked), resume_at=parked.until)
         raise

@@ -55,6 +55,7 @@ class Environment:
     finance_history_start_date: dt.date
     incremental_missing_limit: int
     failure_max_retries: int
+    concept_source: str
 
 
 def read_environment() -> Environment:
@@ -106,6 +107,11 @@ def read_environment() -> Environment:
             ),
             failure_max_retries=env.int(
                 "SYNC_FAILURE_MAX_RETRIES", 3, validate=validate.Range(min=0)
+            ),
+            concept_source=env.str(
+                "SYNC_CONCEPT_SOURCE",
+                "auto",
+                validate=validate.OneOf(["auto", "ths", "dc", "concept"]),
             ),
         )
     except EnvError as error:

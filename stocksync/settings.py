@@ -173,6 +173,7 @@ SYNC_START_DATE = environment.start_date
 SYNC_FINANCE_HISTORY_START_DATE = environment.finance_history_start_date
 SYNC_INCREMENTAL_MISSING_LIMIT = environment.incremental_missing_limit
 SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
+SYNC_CONCEPT_SOURCE = environment.concept_source
 
 LOGGING = {
     "version": 1,

@@ -66,6 +66,8 @@ class Writing(enum.Enum):
     """Rows are inserted or updated by key; nothing is deleted, absent fields keep their value."""
     VERSIONS = "versions"
     """Every content of a key is a row of its own; nothing is deleted, what is seen again is dated."""
+    INTERVALS = "intervals"
+    """A key holds from the day it came until the day it went; nothing is deleted."""
 
 
 class Expectation(enum.Enum):

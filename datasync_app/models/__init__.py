@@ -1,5 +1,13 @@
 """The tables of market data and of what is known about them."""
 
+from datasync_app.models.concept import (
+    Concept,
+    ConceptDetail,
+    DcIndex,
+    DcMember,
+    ThsIndex,
+    ThsMember,
+)
 from datasync_app.models.finance import FINA_NUMBERS, DisclosureDate, FinaIndicator
 from datasync_app.models.market import (
     AdjFactor,
@@ -45,9 +53,13 @@ __all__ = [
     "CallSlot",
     "CellState",
     "CodeChange",
+    "Concept",
+    "ConceptDetail",
     "Daily",
     "DailyBasic",
     "DatasetState",
+    "DcIndex",
+    "DcMember",
     "DisclosureDate",
     "EndpointAccess",
     "FinaIndicator",
@@ -64,6 +76,8 @@ __all__ = [
     "SyncTask",
     "TaskStatus",
     "TaskWish",
+    "ThsIndex",
+    "ThsMember",
     "TradeCal",
     "TushareAccount",
     "TushareCall",

@@ -30,8 +30,8 @@ from datasync_app.sandbox.server import Sandbox
 from scheduler_app.errors import InvalidKwargs
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
-from scheduler_app.tracker import ExecutionTracker
 from tests.datasync_app.factories import SyncTaskFactory
+from tests.datasync_app.runs import run
 from tests.datasync_app.tiny_market import TinyMarket
 
 pytestmark = pytest.mark.django_db
@@ -44,19 +44,6 @@ JOBS = [
     "sync_incremental_finance",
     "sync_stock_basic",
 ]
-
-
-def run(job_id: str, **kwargs: str) -> ExecutionLog:
-    """The execution of a run, whatever became of it."""
-    tracker = ExecutionTracker(job_id, kwargs=kwargs)
-    try:
-        with tracker:
-            values = registry.validate_kwargs(job_id, kwargs)
-            tracker.set_result(registry.get(job_id).function(tracker.run, **values))
-    except Exception:  # noqa: S110 (the execution says what it was)
-        pass
-    assert tracker.execution_id is not None
-    return ExecutionLog.objects.get(pk=tracker.execution_id)
 
 
 def good_days() -> list[dt.date]:
@@ -142,9 +129,7 @@ def test_the_stock_list_job_holds_every_status(source: Sandbox) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "job_id", ["sync_incremental_finance", "sync_history_finance", "sync_concept_data"]
-)
+@pytest.mark.parametrize("job_id", ["sync_incremental_finance", "sync_history_finance"])
 def test_a_job_that_is_not_built_fails_and_says_so(job_id: str) -> None:
     execution = run(job_id)
     assert execution.status == Status.FAILED

@@ -14,7 +14,7 @@ from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import Status
 from tests.datasync_app.factories import empty_the_quota_tables
-from tests.datasync_app.test_jobs import run
+from tests.datasync_app.runs import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +52,7 @@ def test_the_smallest_account_fills_daily_and_more_points_fill_the_rest(account:
     assert {endpoint: count for (endpoint, _), count in refused.items()} == {
         "trade_cal": 1,
         "stock_basic": 1,
+        "suspend_d": 1,
     }
 
     account.points = 2000

@@ -18,7 +18,7 @@ from datasync_app.sandbox.server import Sandbox
 from datasync_app.session import open_session
 from datasync_app.tushare.client import TushareClient
 from scheduler_app.models import Cause, ExecutionLog, Status
-from tests.datasync_app.test_jobs import run
+from tests.datasync_app.runs import run
 from tests.datasync_app.tiny_market import TinyMarket
 
 pytestmark = pytest.mark.django_db
@@ -71,8 +71,9 @@ def test_a_list_under_one_call_an_hour_is_complete_in_the_fewest_hours() -> None
     assert set(asked) == {"L", "D", "P", "G"}
     states = set(SyncLedger.objects.values_list("state", flat=True))
     assert states <= set(GOOD_STATES)
-    statuses = Counter(SyncTask.objects.values_list("status", flat=True))
-    assert statuses == {TaskStatus.PAUSED: runs - 1, TaskStatus.COMPLETED: 1}
+    # The parked task goes on as itself: none failed, none was started twice.
+    assert runs > 1
+    assert SyncTask.objects.get().status == TaskStatus.COMPLETED
 
 
 @pytest.fixture

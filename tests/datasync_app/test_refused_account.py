@@ -14,7 +14,7 @@ from datasync_app.engine.denial import NOT_ACCEPTED, NOT_AVAILABLE
 from datasync_app.models import CellState, Daily, SyncLedger
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import Cause, ExecutionLog, Status
-from tests.datasync_app.test_jobs import run
+from tests.datasync_app.runs import run
 
 pytestmark = pytest.mark.django_db
 

@@ -48,6 +48,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("SYNC_FINANCE_HISTORY_START_DATE", "2020"),
         ("SYNC_INCREMENTAL_MISSING_LIMIT", "0"),
         ("SYNC_FAILURE_MAX_RETRIES", "-1"),
+        ("SYNC_CONCEPT_SOURCE", "sina"),
     ],
 )
 def test_it_names_a_malformed_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
