@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
 
-from scheduler_app import cron, going_on
+from scheduler_app import cron, going_on, policy_rules
 from scheduler_app.errors import (
     InvalidCron,
     InvalidKwargs,
@@ -47,6 +47,8 @@ def validate(fields: Mapping[str, Any], jobs: JobRegistry = registry) -> None:
         )
     else:
         errors["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+    for field, sentence in policy_rules.problems(fields):
+        errors.setdefault(field, sentence)
     if "job_id" in fields and "job_id" not in errors:
         try:
             jobs.validate_kwargs(fields["job_id"], fields.get("job_kwargs", {}))
@@ -64,16 +66,22 @@ def schedule_cron(
     timezone: str | None = None,
     job_kwargs: Mapping[str, object] | None = None,
     job_name: str | None = None,
+    policies: Mapping[str, object] | None = None,
     *,
     jobs: JobRegistry = registry,
 ) -> JobConfig:
-    """Fire the job by a cron expression from now on. What is None stays as it is.
+    """Fire the job by a cron expression from now on. What is None or not given stays as it is.
 
     Raises:
         UnknownJob: no such job.
         InvalidSchedule: field -> sentence.
     """
-    changes = {"trigger": Trigger.CRON, "cron_expression": cron_expression, "timezone": timezone}
+    changes: dict[str, Any] = {
+        "trigger": Trigger.CRON,
+        "cron_expression": cron_expression,
+        "timezone": timezone,
+    }
+    changes |= _policies(policies)
     return _write(job_id, changes, job_kwargs, job_name, jobs)
 
 
@@ -82,16 +90,18 @@ def start_interval(
     seconds: int,
     job_kwargs: Mapping[str, object] | None = None,
     job_name: str | None = None,
+    policies: Mapping[str, object] | None = None,
     *,
     jobs: JobRegistry = registry,
 ) -> JobConfig:
-    """Fire the job every `seconds` from now on, at multiples since 1970. What is None stays.
+    """Fire the job every `seconds` from now on, at multiples since 1970. What is None or not given
+    stays.
 
     Raises:
         UnknownJob: no such job.
         InvalidSchedule: field -> sentence.
     """
-    changes = {"trigger": Trigger.INTERVAL, "interval_seconds": seconds}
+    changes = {"trigger": Trigger.INTERVAL, "interval_seconds": seconds, **_policies(policies)}
     return _write(job_id, changes, job_kwargs, job_name, jobs)
 
 
@@ -176,6 +186,19 @@ def queue_run(
             # Another request took this microsecond, or came first with the same key.
             continue
         return execution, True
+
+
+def _policies(given: Mapping[str, object] | None) -> dict[str, Any]:
+    given = given or {}
+    if unknown := [name for name in given if name not in policy_rules.POLICIES]:
+        valid = ", ".join(policy_rules.POLICIES)
+        raise InvalidSchedule(
+            {
+                name: f"There is no policy {short(name)}. The policies are: {valid}."
+                for name in unknown
+            }
+        )
+    return dict(given)
 
 
 def _write(

@@ -31,7 +31,6 @@ __all__ = [
     "from_time",
     "interval_times",
     "next_runs",
-    "next_runs_of",
     "parse",
     "trigger_of",
     "zone",
@@ -145,17 +144,3 @@ def trigger_of(config: JobConfig) -> ScheduleTrigger:
     if config.trigger == "interval":
         return IntervalTrigger(config.interval_seconds)  # type: ignore[arg-type]
     return CronSimTrigger(config.cron_expression, config.timezone)
-
-
-def next_runs_of(
-    config: JobConfig, count: int = 6, after: datetime | None = None
-) -> list[datetime]:
-    """The next `count` slots of a row in its own time zone; none for a row that is off.
-
-    Raises:
-        InvalidCron: the row cannot fire, and why.
-    """
-    if not config.enabled:
-        return []
-    slots = islice(trigger_of(config).slots(after or datetime.now(UTC)), count)
-    return [slot.astimezone(zone(config.timezone)) for slot in slots]

@@ -10,8 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import configs, strict_json
+from scheduler_app.calendars import calendars
 from scheduler_app.errors import InvalidSchedule
 from scheduler_app.models import JobConfig
+from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import registry
 
 SCHEDULE_FIELDS = [
@@ -23,6 +25,34 @@ SCHEDULE_FIELDS = [
     "interval_seconds",
     "timezone",
     "job_kwargs",
+    *POLICIES,
+]
+POLICY_FIELDSETS: list[Any] = [
+    (
+        _("When it cannot run"),
+        {
+            "fields": [
+                "misfire_policy",
+                "misfire_window_seconds",
+                "start_deadline_seconds",
+                "overlap_policy",
+            ]
+        },
+    ),
+    (
+        _("When it takes too long or fails"),
+        {
+            "fields": [
+                "time_limit_seconds",
+                "runs_in_subprocess",
+                "max_retries",
+                "retry_delay_seconds",
+                "retry_backoff",
+                "pause_after_failures",
+            ]
+        },
+    ),
+    (_("How long its executions are kept"), {"fields": ["retention_days", "retention_runs"]}),
 ]
 
 
@@ -69,6 +99,21 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
             ),
             "interval_seconds": _("Only for the trigger interval."),
             "timezone": _("Such as Asia/Shanghai or UTC."),
+            "run_calendar": _("On other days its slots leave a row that says so."),
+            "misfire_policy": _("Slots that nobody could start, such as while everything was off."),
+            "misfire_window_seconds": _("How far back all of them run; older ones are left out."),
+            "start_deadline_seconds": _("Later than this it does not start; 0: however late."),
+            "overlap_policy": _(
+                "A slot whose job still runs. The running one stops at its next checkpoint."
+            ),
+            "time_limit_seconds": _("A longer run fails at its next checkpoint; 0: no limit."),
+            "runs_in_subprocess": _("A run that does not end at its time limit is then killed."),
+            "max_retries": _("Further attempts after a failure; 0: none."),
+            "retry_delay_seconds": _("Before the first retry."),
+            "retry_backoff": _("60 s and 5: after 1, 5 and 25 minutes, at most a day."),
+            "pause_after_failures": _("0: never. The attempts at one slot count as one failure."),
+            "retention_days": _("0: for ever."),
+            "retention_runs": _("0: any number. Those of the last day are always kept."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,7 +123,14 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
             field.widget.attrs |= {
                 "data-preview": reverse("preview-list"),
                 "data-preview-title": _("Next runs, once saved"),
+                "data-preview-left-out": _("Left out by the run calendar"),
             }
+        if "run_calendar" in self.fields:
+            self.fields["run_calendar"] = self._calendar_field()
+        for name in POLICIES:
+            # An empty box leaves it as it was.
+            if name in self.fields:
+                self.fields[name].required = False
         if field := self.fields.get("job_id"):
             taken = set(JobConfig.objects.values_list("job_id", flat=True))
             field.choices = [  # type: ignore[attr-defined]
@@ -87,9 +139,23 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                   if job.job_id not in taken),
             ]  # fmt: skip
 
+    def _calendar_field(self) -> forms.ChoiceField:
+        choices = [(name, str(title)) for name, title in calendars.choices()]
+        if self.instance.run_calendar not in calendars:
+            # Shown for what it is; saving asks for one that exists.
+            choices.append((self.instance.run_calendar, self.instance.run_calendar))
+        return forms.ChoiceField(
+            choices=choices,
+            label=self.fields["run_calendar"].label,
+            help_text=self.fields["run_calendar"].help_text,
+        )
+
     def clean(self) -> dict[str, Any]:
         """Check all fields together; a field that has an error already is left out."""
         cleaned = super().clean() or self.cleaned_data
+        for name in POLICIES:
+            if name in cleaned and cleaned[name] in (None, ""):
+                cleaned[name] = getattr(self.instance, name)
         fields = {name: cleaned.get(name) for name in SCHEDULE_FIELDS if name in cleaned}
         fields.setdefault("job_id", self.instance.job_id)
         for absent in self.errors:

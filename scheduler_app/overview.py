@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from scheduler_app import cron
 from scheduler_app.errors import InvalidCron
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import JobRegistry, RegisteredJob, registry
+from scheduler_app.upcoming import Upcoming, upcoming
 
 NEXT_RUNS = 6
 
@@ -28,10 +29,14 @@ class JobOverview:
     job_id: str
     job: RegisteredJob | None
     config: JobConfig
-    next_runs: list[datetime]
+    upcoming: Upcoming
     schedule_error: str
     last_execution: ExecutionLog | None
     goes_on_at: datetime | None = None
+
+    @property
+    def next_runs(self) -> tuple[datetime, ...]:
+        return self.upcoming.runs
 
     @property
     def name(self) -> str:
@@ -49,15 +54,13 @@ def overview(
     by_id = {config.job_id: config for config in configs}
     known = {job.job_id: job for job in jobs if job_ids is None or job.job_id in job_ids}
     last = last_executions([*by_id.keys() | known.keys()])
-    later = follow_ups()
+    later = going_on()
     rows = []
     for job_id in sorted(by_id.keys() | known.keys()):
         job = known.get(job_id)
         config = by_id.get(job_id) or unscheduled(job_id, job)
-        next_runs, error = next_runs_or_error(config, count)
-        row = JobOverview(
-            job_id, job, config, next_runs, error, last.get(job_id), later.get(job_id)
-        )
+        coming, error = upcoming_or_error(config, count)
+        row = JobOverview(job_id, job, config, coming, error, last.get(job_id), later.get(job_id))
         rows.append(row)
     return rows
 
@@ -67,12 +70,12 @@ def unscheduled(job_id: str, job: RegisteredJob | None) -> JobConfig:
     return JobConfig(job_id=job_id, job_name=job.name if job else "", enabled=False)
 
 
-def next_runs_or_error(config: JobConfig, count: int = NEXT_RUNS) -> tuple[list[datetime], str]:
+def upcoming_or_error(config: JobConfig, count: int = NEXT_RUNS) -> tuple[Upcoming, str]:
     """The next runs; or none, and the sentence that says why the row cannot fire."""
     try:
-        return cron.next_runs_of(config, count), ""
+        return upcoming(config, count), ""
     except InvalidCron as error:
-        return [], str(error)
+        return Upcoming(), str(error)
 
 
 def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
@@ -87,7 +90,8 @@ def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
         CROSS JOIN LATERAL (
             SELECT * FROM scheduler_execution_log AS execution
             WHERE execution.job_id = wanted.job_id
-                AND NOT (execution.status = 'QUEUED' AND execution.scheduled_for > %s)
+                AND NOT (execution.status = 'QUEUED'
+                    AND greatest(execution.scheduled_for, execution.not_before) > %s)
             ORDER BY execution.started_at DESC, execution.id DESC LIMIT 1
         ) AS newest
         """,
@@ -96,9 +100,14 @@ def last_executions(job_ids: Iterable[str]) -> dict[str, ExecutionLog]:
     return {execution.job_id: execution for execution in newest}
 
 
-def follow_ups() -> dict[str, datetime]:
-    """By job, the moment at which its waiting follow-up starts; a job has one at most."""
-    waiting = ExecutionLog.objects.filter(
-        status=Status.QUEUED, caused_by=Cause.FOLLOW_UP, scheduled_for__gt=timezone.now()
+def going_on() -> dict[str, datetime]:
+    """By job, the moment at which its waiting follow-up or retry starts, the earliest of them."""
+    waiting = (
+        ExecutionLog.objects.filter(
+            status=Status.QUEUED, caused_by__in=[Cause.FOLLOW_UP, Cause.RETRY]
+        )
+        .annotate(due=Coalesce("not_before", "scheduled_for"))
+        .filter(due__gt=timezone.now())
+        .order_by("-due")
     )
-    return dict(waiting.values_list("job_id", "scheduled_for"))
+    return dict(waiting.values_list("job_id", "due"))

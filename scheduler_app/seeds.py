@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.db import transaction
+from django.utils import timezone
 
-from scheduler_app import configs
+from scheduler_app import configs, pauses, policy_rules
 from scheduler_app.errors import SchedulerError
 from scheduler_app.models import JobConfig
 from scheduler_app.registry import JobRegistry, registry
@@ -36,7 +37,14 @@ def seed(reset: Iterable[str] = (), jobs: JobRegistry = registry) -> list[tuple[
             what = "created" if not exists else "reset" if job.job_id in wanted else "kept"
             if what != "kept":
                 configs.schedule_cron(
-                    job.job_id, job.default_cron, TIMEZONE, {}, job.name, jobs=jobs
+                    job.job_id,
+                    job.default_cron,
+                    TIMEZONE,
+                    {},
+                    job.name,
+                    policy_rules.defaults(),
+                    jobs=jobs,
                 )
+                pauses.resume(job.job_id, by="seed_jobs", now=timezone.now())
             done.append((job.job_id, what))
     return done

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 
+from scheduler_app.calendars import calendars
 from scheduler_app.models import JobConfig, Trigger
+from scheduler_app.policy_fields import EVERY_DAY
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def schedule_in_words(config: JobConfig) -> str:
-    """`every day at 18:00`, `Monday to Friday at 09:30`, `every 5 minutes`, or `0 0 1 */2 *`."""
+    """`every day at 18:00`, `Monday to Friday at 09:30`, `every 5 minutes`, or `0 0 1 */2 *`; and
+    its calendar, where that is not every day's."""
     if config.trigger == Trigger.INTERVAL:
-        return _interval(config.interval_seconds or 0)
-    return _cron(config.cron_expression)
+        words = _interval(config.interval_seconds or 0)
+    else:
+        words = _cron(config.cron_expression)
+    if config.run_calendar == EVERY_DAY:
+        return words
+    return f"{words}, {calendars.title(config.run_calendar)}"
 
 
 def _interval(seconds: int) -> str:

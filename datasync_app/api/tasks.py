@@ -6,7 +6,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
@@ -146,13 +151,18 @@ class _HistoryView(ApiView):
 
 
 def _documented(operation_id: str, description: str) -> Callable[[type], type]:
-    return extend_schema(
-        tags=["sync"],
-        operation_id=operation_id,
-        description=description,
-        parameters=[doc.LOCATION],
-        request=HistoryBody,
-        responses={**doc.answers(ExecutionSerializer, *doc.WRITE_ERRORS, status=202), **CONFLICT},
+    return extend_schema_view(
+        post=extend_schema(
+            tags=["sync"],
+            operation_id=operation_id,
+            description=description,
+            parameters=[doc.LOCATION],
+            request=HistoryBody,
+            responses={
+                **doc.answers(ExecutionSerializer, *doc.WRITE_ERRORS, status=202),
+                **CONFLICT,
+            },
+        )
     )
 
 

@@ -26,13 +26,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import configs
+from scheduler_app import configs, policies
 from scheduler_app.admin import applied, look
+from scheduler_app.admin.pausing import Pausing
 from scheduler_app.errors import SchedulerError
-from scheduler_app.forms import SCHEDULE_FIELDS, ScheduleForm
+from scheduler_app.forms import POLICY_FIELDSETS, SCHEDULE_FIELDS, ScheduleForm
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
-from scheduler_app.overview import next_runs_or_error
+from scheduler_app.overview import upcoming_or_error
 from scheduler_app.registry import RegisteredJob, registry
+from scheduler_app.upcoming import Upcoming
 from scheduler_app.words import schedule_in_words
 
 logger = logging.getLogger(__name__)
@@ -41,12 +43,13 @@ logger = logging.getLogger(__name__)
 _LAST = (
     ExecutionLog.objects.filter(job_id=OuterRef("job_id"))
     .exclude(status=Status.QUEUED, scheduled_for__gt=Now())
+    .exclude(status=Status.QUEUED, not_before__gt=Now())
     .order_by("-started_at", "-id")
 )
 
 
 @admin.register(JobConfig)
-class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class JobConfigAdmin(Pausing):
     form = ScheduleForm
     list_display = [
         "shown_name",
@@ -56,8 +59,16 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
         "next_run",
         "last_result",
     ]
-    actions = ["enable", "disable", "run_now"]
-    readonly_fields = ["what", "takes", "next_six", "last_result", "last_run", "not_built"]
+    actions = ["enable", "disable", "pause", "resume", "run_now"]
+    readonly_fields = [
+        "what",
+        "takes",
+        "pause_now",
+        "next_six",
+        "last_result",
+        "last_run",
+        "not_built",
+    ]
 
     class Media:
         css = {"all": ["scheduler_app/panel.css"]}
@@ -73,20 +84,23 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: JobConfig | None = None) -> Any:
-        when = ["trigger", "cron_expression", "interval_seconds", "timezone"]
+        when = ["trigger", "cron_expression", "interval_seconds", "timezone", "run_calendar"]
         if obj is None:
             return [
                 (None, {"fields": ["job_id", "job_name", "enabled"]}),
                 (_("When"), {"fields": when}),
                 (_("With"), {"fields": ["job_kwargs"]}),
+                *POLICY_FIELDSETS,
             ]
         job = _job(obj)
         unfinished = ["not_built"] if job is None or job.not_built else []
+        paused = ["pause_now"] if policies.paused(obj, timezone.now()) else []
         return [
-            (None, {"fields": ["job_id", "what", *unfinished, "job_name", "enabled"]}),
+            (None, {"fields": ["job_id", "what", *unfinished, "job_name", "enabled", *paused]}),
             (_("When"), {"fields": [*when, "next_six"]}),
             (_("With"), {"fields": ["job_kwargs", "takes"]}),
             (_("Last run"), {"fields": ["last_result", "last_run"]}),
+            *POLICY_FIELDSETS,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: JobConfig | None = None) -> list[str]:
@@ -111,16 +125,25 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
 
     @admin.display(description=_("next run"))
     def next_run(self, config: JobConfig) -> str:
-        moments, error = next_runs_or_error(config, 1)
-        return error or (look.moment(moments[0]) if moments else look.NOTHING)
+        coming, error = upcoming_or_error(config, 1)
+        if error or not coming.runs:
+            return error or coming.pause or look.NOTHING
+        return look.moment(coming.runs[0])
 
     @admin.display(description=_("next runs"))
     def next_six(self, config: JobConfig) -> SafeString | str:
-        moments, error = next_runs_or_error(config)
-        if not moments:
-            return error or gettext("None: the schedule is off.")
-        items = format_html_join("", "<li>{}</li>", ((look.moment(each),) for each in moments))
-        return format_html('<ol class="run-times">{}</ol>', items)
+        coming, error = upcoming_or_error(config)
+        if error or not coming.runs:
+            return error or _why_none(coming)
+        items = format_html_join("", "<li>{}</li>", ((look.moment(each),) for each in coming.runs))
+        notes = format_html_join(
+            "", '<span class="run-note">{}</span>', ((note,) for note in _notes(coming))
+        )
+        return format_html('<ol class="run-times">{}</ol>{}', items, notes)
+
+    @admin.display(description=_("paused"))
+    def pause_now(self, config: JobConfig) -> str:
+        return policies.paused(config, timezone.now())
 
     @admin.display(description=_("last result"))
     def last_result(self, config: JobConfig) -> SafeString | str:
@@ -187,8 +210,11 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        may_run = {"may_run": bool(object_id) and self.has_trigger_permission(request)}
-        context = {**may_run, **(extra_context or {})}
+        may = {
+            "may_run": bool(object_id) and self.has_trigger_permission(request),
+            "may_pause": bool(object_id) and self.has_change_permission(request),
+        }
+        context = {**may, **(extra_context or {})}
         view = super().changeform_view
         return applied.telling(request, lambda: view(request, object_id, form_url, context))
 
@@ -287,6 +313,26 @@ class JobConfigAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for
             config.job_id,
         )
         self.message_user(request, link, messages.SUCCESS)
+
+
+def _why_none(coming: Upcoming) -> str:
+    if coming.pause:
+        return coming.pause
+    if coming.left_out:
+        return gettext("None: its run calendar leaves out every day on which it would fire.")
+    return gettext("None: the schedule is off.")
+
+
+def _notes(coming: Upcoming) -> list[str]:
+    notes = []
+    if coming.pause:
+        notes.append(coming.pause)
+    if coming.left_out:
+        days = ", ".join(f"{day:%a %Y-%m-%d}" for day in coming.left_out)
+        notes.append(gettext("Left out by the run calendar: %s.") % days)
+    if coming.doubt:
+        notes.append(gettext("Days that nobody knows count as run days: %s.") % coming.doubt)
+    return notes
 
 
 def _job(config: JobConfig) -> RegisteredJob | None:

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from scheduler_app.api.problems import MEDIA_TYPE
 from scheduler_app.api.serializers import ProblemSerializer
 from scheduler_app.models import Status, Trigger
+from scheduler_app.policy_fields import EVERY_DAY
 
 _ERRORS = {
     400: "the request cannot be used; `errors` says why, by field",
@@ -42,6 +43,7 @@ PREVIEW_FIELDS = [
     OpenApiParameter("cron_expression", OpenApiTypes.STR, description="for the trigger cron"),
     OpenApiParameter("interval_seconds", OpenApiTypes.INT, description="for the trigger interval"),
     OpenApiParameter("timezone", OpenApiTypes.STR, default="Asia/Shanghai"),
+    OpenApiParameter("run_calendar", OpenApiTypes.STR, default=EVERY_DAY),
 ]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
@@ -12,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from scheduler_app import configs, cron
+from scheduler_app import configs, cron, pauses
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
 from scheduler_app.api.permissions import MayChangeSchedules, MayTriggerJobs
@@ -20,6 +22,8 @@ from scheduler_app.api.serializers import (
     ExecutionSerializer,
     JobListSerializer,
     JobSerializer,
+    PauseBody,
+    ResumeBody,
     ScheduleBody,
     StartBody,
     StopBody,
@@ -28,6 +32,7 @@ from scheduler_app.api.serializers import (
 from scheduler_app.errors import InvalidCron, InvalidSchedule, UnknownJob, short
 from scheduler_app.models import Cause
 from scheduler_app.overview import JobOverview, overview
+from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import registry
 
 logger = logging.getLogger(__name__)
@@ -74,6 +79,7 @@ class JobViewSet(ApiViewSet):
             timezone=body.get("timezone"),
             job_kwargs=body.get("job_kwargs"),
             job_name=body.get("job_name"),
+            policies={name: body[name] for name in POLICIES if name in body},
         )
         return _changed(request, job_id)
 
@@ -93,6 +99,7 @@ class JobViewSet(ApiViewSet):
             _interval_seconds(body),
             job_kwargs=body.get("job_kwargs"),
             job_name=body.get("job_name"),
+            policies={name: body[name] for name in POLICIES if name in body},
         )
         return _changed(request, job_id)
 
@@ -107,6 +114,43 @@ class JobViewSet(ApiViewSet):
         """Disable the schedule. A run under way is left to finish."""
         read_body(request, StopBody)
         configs.stop(job_id)
+        return _changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_pause",
+        parameters=[doc.JOB_ID],
+        request=PauseBody,
+        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    def pause(self, request: Request, job_id: str) -> Response:
+        """Start nothing of this schedule until it is resumed, or until a moment to come.
+
+        A run under way goes on; each slot in the pause leaves a row; `trigger` still starts a run.
+        """
+        _find(job_id)
+        body = read_body(request, PauseBody)
+        pauses.pause(
+            job_id,
+            by=request.user.get_username(),
+            reason=_reason(body),
+            until=_until(body),
+            now=timezone.now(),
+        )
+        return _changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_resume",
+        parameters=[doc.JOB_ID],
+        request=ResumeBody,
+        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    def resume(self, request: Request, job_id: str) -> Response:
+        """End a pause: what waited starts, the next slot runs. Without a pause, nothing."""
+        _find(job_id)
+        read_body(request, ResumeBody)
+        pauses.resume(job_id, by=request.user.get_username(), now=timezone.now())
         return _changed(request, job_id)
 
     @extend_schema(
@@ -169,6 +213,31 @@ def _find(job_id: str) -> JobOverview:
     if not rows:
         raise UnknownJob(job_id, registry.ids())
     return rows[0]
+
+
+def _reason(body: dict[str, Any]) -> str:
+    reason = body.get("reason", "")
+    if not isinstance(reason, str):
+        raise InvalidSchedule({"reason": f"The reason is {short(reason)}; it takes text."})
+    return reason
+
+
+def _until(body: dict[str, Any]) -> datetime | None:
+    given = body.get("until")
+    if given is None:
+        return None
+    try:
+        until = datetime.fromisoformat(given)
+        if until.tzinfo is not None:
+            return until.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidSchedule(
+        {
+            "until": f"The until is {short(given)}; it takes a moment with its offset, such as "
+            "2026-03-02T18:00:00+08:00."
+        }
+    )
 
 
 def _cron_expression(body: dict[str, Any]) -> str:

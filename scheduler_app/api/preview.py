@@ -11,9 +11,11 @@ from scheduler_app.api.base import ApiViewSet
 from scheduler_app.api.serializers import PreviewSerializer
 from scheduler_app.errors import InvalidSchedule, short
 from scheduler_app.models import JobConfig, Trigger
-from scheduler_app.overview import next_runs_or_error
+from scheduler_app.overview import upcoming_or_error
+from scheduler_app.policy_fields import EVERY_DAY
+from scheduler_app.policy_rules import RULES
 
-FIELDS = ("trigger", "cron_expression", "interval_seconds", "timezone")
+FIELDS = ("trigger", "cron_expression", "interval_seconds", "timezone", "run_calendar")
 
 
 @extend_schema(tags=["jobs"])
@@ -37,6 +39,9 @@ class PreviewViewSet(ApiViewSet):
         trigger = given.get("trigger", Trigger.CRON)
         if trigger not in Trigger.values:
             unknown["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+        calendar = given.get("run_calendar", EVERY_DAY)
+        if problem := RULES["run_calendar"].problem(calendar):
+            unknown["run_calendar"] = f"The run_calendar is {short(calendar)}; {problem}."
         if unknown:
             raise InvalidSchedule(unknown)
         config = JobConfig(
@@ -44,10 +49,16 @@ class PreviewViewSet(ApiViewSet):
             cron_expression=given.get("cron_expression", ""),
             interval_seconds=_number(given.get("interval_seconds", "").strip()),
             timezone=given.get("timezone", "Asia/Shanghai"),
+            run_calendar=calendar,
         )
-        next_runs, error = next_runs_or_error(config)
+        coming, error = upcoming_or_error(config)
         return Response(
-            {"next_runs": [moment.isoformat() for moment in next_runs], "schedule_error": error}
+            {
+                "next_runs": [moment.isoformat() for moment in coming.runs],
+                "days_left_out": [day.isoformat() for day in coming.left_out],
+                "calendar_doubt": coming.doubt,
+                "schedule_error": error,
+            }
         )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from scheduler_app.errors import short
-from scheduler_app.models import Cause, ExecutionLog, Status, Trigger
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status, Trigger
 from scheduler_app.overview import JobOverview
+from scheduler_app.policies import paused
+from scheduler_app.policy_fields import Misfire, Overlap
 
 EXECUTION_FIELDS = [
     "id",
@@ -69,6 +72,13 @@ class ExecutionListSerializer(serializers.Serializer[Any]):
     results = ExecutionSerializer(many=True, read_only=True)
 
 
+class PauseSerializer(serializers.Serializer[JobConfig]):
+    since = serializers.DateTimeField(source="paused_at", read_only=True)
+    until = serializers.DateTimeField(source="paused_until", read_only=True, allow_null=True)
+    by = serializers.CharField(source="paused_by", read_only=True)
+    reason = serializers.CharField(source="paused_reason", read_only=True)
+
+
 class JobSerializer(serializers.Serializer[JobOverview]):
     job_id = serializers.CharField(read_only=True)
     job_name = serializers.CharField(read_only=True, source="name")
@@ -91,8 +101,17 @@ class JobSerializer(serializers.Serializer[JobOverview]):
     next_runs = serializers.SerializerMethodField(
         help_text="the next six, with the offset of the schedule's time zone"
     )
+    days_left_out = serializers.SerializerMethodField(
+        help_text="days before the last of these on which it would fire but for its run calendar"
+    )
+    calendar_doubt = serializers.CharField(
+        source="upcoming.doubt",
+        help_text="why nobody can say of some days whether they are run days, so that it runs; "
+        "else empty",
+        read_only=True,
+    )
     goes_on_at = serializers.DateTimeField(
-        help_text="when a run that waits for its quota goes on by itself; else null",
+        help_text="when a run that waits for its quota, or failed, goes on by itself; else null",
         allow_null=True,
         read_only=True,
     )
@@ -100,6 +119,37 @@ class JobSerializer(serializers.Serializer[JobOverview]):
         help_text="why the schedule cannot fire; else empty", read_only=True
     )
     last_execution = ExecutionSerializer(allow_null=True, read_only=True)
+
+    paused = serializers.SerializerMethodField(help_text="the pause that holds now, or null")
+    run_calendar = serializers.CharField(source="config.run_calendar", read_only=True)
+    misfire_policy = serializers.ChoiceField(
+        choices=Misfire.choices, source="config.misfire_policy", read_only=True
+    )
+    misfire_window_seconds = serializers.IntegerField(
+        source="config.misfire_window_seconds", read_only=True
+    )
+    start_deadline_seconds = serializers.IntegerField(
+        source="config.start_deadline_seconds", read_only=True
+    )
+    overlap_policy = serializers.ChoiceField(
+        choices=Overlap.choices, source="config.overlap_policy", read_only=True
+    )
+    time_limit_seconds = serializers.IntegerField(
+        source="config.time_limit_seconds", read_only=True
+    )
+    runs_in_subprocess = serializers.BooleanField(
+        source="config.runs_in_subprocess", read_only=True
+    )
+    max_retries = serializers.IntegerField(source="config.max_retries", read_only=True)
+    retry_delay_seconds = serializers.IntegerField(
+        source="config.retry_delay_seconds", read_only=True
+    )
+    retry_backoff = serializers.FloatField(source="config.retry_backoff", read_only=True)
+    pause_after_failures = serializers.IntegerField(
+        source="config.pause_after_failures", read_only=True
+    )
+    retention_days = serializers.IntegerField(source="config.retention_days", read_only=True)
+    retention_runs = serializers.IntegerField(source="config.retention_runs", read_only=True)
 
     def get_summary(self, row: JobOverview) -> str:
         return row.job.summary if row.job else ""
@@ -112,6 +162,16 @@ class JobSerializer(serializers.Serializer[JobOverview]):
 
     def get_registered(self, row: JobOverview) -> bool:
         return row.job is not None
+
+    def get_days_left_out(self, row: JobOverview) -> list[date]:
+        return list(row.upcoming.left_out)
+
+    @extend_schema_field(PauseSerializer(allow_null=True))
+    def get_paused(self, row: JobOverview) -> dict[str, Any] | None:
+        config = row.config
+        if not paused(config, timezone.now()):
+            return None
+        return PauseSerializer(config).data
 
     def get_next_runs(self, row: JobOverview) -> list[datetime]:
         # As text: DRF would turn them into the zone of the settings.
@@ -126,6 +186,16 @@ class PreviewSerializer(serializers.Serializer[Any]):
     next_runs = serializers.ListField(
         child=serializers.DateTimeField(),
         help_text="the next six, with the offset of the schedule's time zone",
+        read_only=True,
+    )
+    days_left_out = serializers.ListField(
+        child=serializers.DateField(),
+        help_text="days before the last of these on which it would fire but for its run calendar",
+        read_only=True,
+    )
+    calendar_doubt = serializers.CharField(
+        help_text="why nobody can say of some days whether they are run days, so that it runs; "
+        "else empty",
         read_only=True,
     )
     schedule_error = serializers.CharField(
@@ -225,7 +295,35 @@ class Body(serializers.Serializer[Any]):
         return f"The fields are: {', '.join(self.fields)}." if self.fields else "It takes no field."
 
 
-class ScheduleBody(Body):
+@extend_schema_field({"type": "number", "nullable": True})
+class FactorAsGiven(_AsGiven):
+    pass
+
+
+@extend_schema_field({"type": "boolean", "nullable": True})
+class YesOrNoAsGiven(_AsGiven):
+    pass
+
+
+class PolicyBody(Body):
+    """What becomes of slots. As it was when not given; 0 is none."""
+
+    run_calendar = TextAsGiven(help_text="every_day, or a calendar that leaves days out")
+    misfire_policy = TextAsGiven(help_text="missed slots: skip, run_once or run_all")
+    misfire_window_seconds = NumberAsGiven(help_text="how far back run_all goes")
+    start_deadline_seconds = NumberAsGiven(help_text="a later start is no start but missed")
+    overlap_policy = TextAsGiven(help_text="skip, queue_one or cancel_running")
+    time_limit_seconds = NumberAsGiven(help_text="a longer run fails at its next checkpoint")
+    runs_in_subprocess = YesOrNoAsGiven(help_text="the time limit then ends it for certain")
+    max_retries = NumberAsGiven(help_text="further attempts after a failure")
+    retry_delay_seconds = NumberAsGiven(help_text="before the first of them")
+    retry_backoff = FactorAsGiven(help_text="each further delay is so many times the one before")
+    pause_after_failures = NumberAsGiven(help_text="pause after so many failures in a row")
+    retention_days = NumberAsGiven(help_text="executions are kept for so long")
+    retention_runs = NumberAsGiven(help_text="and at most so many of them")
+
+
+class CronBody(Body):
     cron_expression = TextAsGiven(help_text="five fields; or give hour and minute")
     hour = NumberAsGiven(help_text="0 to 23: every day at that time")
     minute = NumberAsGiven(help_text="0 to 59 [0]")
@@ -234,14 +332,31 @@ class ScheduleBody(Body):
     job_name = TextAsGiven()
 
 
-class StartBody(Body):
+class ScheduleBody(CronBody, PolicyBody):
+    pass
+
+
+class IntervalBody(Body):
     interval_seconds = NumberAsGiven(help_text="or give interval_minutes")
     interval_minutes = NumberAsGiven()
     job_kwargs = ObjectAsGiven(help_text="the job's arguments; as they were when not given")
     job_name = TextAsGiven()
 
 
+class StartBody(IntervalBody, PolicyBody):
+    pass
+
+
 class StopBody(Body):
+    pass
+
+
+class PauseBody(Body):
+    reason = TextAsGiven(help_text="for the others; at most 500 characters")
+    until = TextAsGiven(help_text="such as 2026-03-02T18:00:00+08:00; until resumed when not given")
+
+
+class ResumeBody(Body):
     pass
 
 

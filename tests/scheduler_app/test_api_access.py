@@ -38,6 +38,8 @@ SCHEDULE = {"cron_expression": "0 18 * * *"}
 WRITES = [
     (f"{S}/jobs/{JOB}/schedule", SCHEDULE, CHANGE, 200),
     (f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/pause", {"reason": "moving"}, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/resume", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
     ("/api/sync/tasks/1/pause", {}, TRIGGER, 200),
@@ -113,7 +115,7 @@ def test_it_lets_those_change_who_may(
 def test_the_table_names_every_route() -> None:
     named = {"schema", "docs", "healthz"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
-        "job-trigger", "execution-list", "execution-detail", "preview-list",
+        "job-pause", "job-resume", "job-trigger", "execution-list", "execution-detail", "preview-list",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
     }  # fmt: skip

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from scheduler_app import cron
 from scheduler_app.errors import InvalidCron
-from scheduler_app.models import JobConfig
 
 NEW_YORK = ZoneInfo("America/New_York")
 LONDON = ZoneInfo("Europe/London")
@@ -160,15 +159,6 @@ def test_it_refuses_a_time_of_day_that_is_none(hour: object, minute: object) -> 
 
 def test_it_writes_a_time_of_day_as_cron() -> None:
     assert cron.from_time(18, 30) == "30 18 * * *"
-
-
-def test_it_previews_a_row_in_its_own_time_zone() -> None:
-    config = JobConfig(job_id="x", cron_expression="0 18 * * *", timezone="Asia/Shanghai")
-    assert [f"{at:%H:%M%z}" for at in cron.next_runs_of(config, 2, MONDAY)] == ["18:00+0800"] * 2
-
-
-def test_it_previews_nothing_for_a_row_that_is_off() -> None:
-    assert cron.next_runs_of(JobConfig(cron_expression="* * * * *", enabled=False)) == []
 
 
 @st.composite

@@ -4,7 +4,7 @@
 document.addEventListener("DOMContentLoaded", () => {
     const cron = document.querySelector("#id_cron_expression[data-preview]");
     if (!cron) { return; }
-    const names = ["trigger", "cron_expression", "interval_seconds", "timezone"];
+    const names = ["trigger", "cron_expression", "interval_seconds", "timezone", "run_calendar"];
     const inputs = names.map((name) => document.getElementById(`id_${name}`)).filter(Boolean);
 
     const box = document.createElement("div");
@@ -34,9 +34,16 @@ document.addEventListener("DOMContentLoaded", () => {
             ? make("div", "run-error", answer.schedule_error)
             : make("ol", "run-times");
         result.append(...answer.next_runs.map((moment) => make("li", "", shown(moment))));
+        const notes = [
+            answer.days_left_out.length
+                ? `${cron.dataset.previewLeftOut}: ${answer.days_left_out.join(", ")}` : "",
+            answer.calendar_doubt,
+        ];
+        const told = make("div", "run-previewed");
+        told.append(result, ...notes.filter(Boolean).map((note) => make("span", "run-note", note)));
         // As Django lays out a field that is only read.
         const row = make("div", "flex-container");
-        row.append(make("label", "", `${cron.dataset.previewTitle}:`), result);
+        row.append(make("label", "", `${cron.dataset.previewTitle}:`), told);
         box.replaceChildren(row);
         box.hidden = false;
     };

@@ -1,0 +1,98 @@
+"""Which values the policies of a schedule take, and the sentence for each that they do not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler_app.calendars import calendars
+from scheduler_app.errors import short
+from scheduler_app.models import JobConfig
+from scheduler_app.policy_fields import DAY_SECONDS, Misfire, Overlap
+
+YEAR_SECONDS = 365 * DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number of something, from `low` to `high`."""
+
+    low: int
+    high: int
+    of: str
+
+    def problem(self, value: object) -> str:
+        if (
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+        ):
+            return ""
+        none = " (none)" if self.low == 0 else ""
+        return f"it takes a whole number of {self.of} from {self.low}{none} to {self.high}"
+
+
+@dataclass(frozen=True)
+class Factor:
+    low: float
+    high: float
+
+    def problem(self, value: object) -> str:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and math.isfinite(value) and self.low <= value <= self.high:  # type: ignore[arg-type,operator]
+            return ""
+        return f"it takes a number from {self.low:g} to {self.high:g}"
+
+
+class YesOrNo:
+    def problem(self, value: object) -> str:
+        return "" if isinstance(value, bool) else "it takes true or false"
+
+
+@dataclass(frozen=True)
+class OneOf:
+    values: tuple[str, ...]
+
+    def problem(self, value: object) -> str:
+        if isinstance(value, str) and value in self.values:
+            return ""
+        return f"it takes one of {', '.join(self.values)}"
+
+
+class Calendar:
+    def problem(self, value: object) -> str:
+        names = tuple(name for name, _title in calendars.choices())
+        return OneOf(names).problem(value)
+
+
+RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | Calendar] = {
+    "run_calendar": Calendar(),
+    "misfire_policy": OneOf(tuple(Misfire.values)),
+    "misfire_window_seconds": Whole(1, YEAR_SECONDS, "seconds"),
+    "start_deadline_seconds": Whole(0, YEAR_SECONDS, "seconds"),
+    "overlap_policy": OneOf(tuple(Overlap.values)),
+    "time_limit_seconds": Whole(0, YEAR_SECONDS, "seconds"),
+    "runs_in_subprocess": YesOrNo(),
+    "max_retries": Whole(0, 20, "retries"),
+    "retry_delay_seconds": Whole(0, DAY_SECONDS, "seconds"),
+    "retry_backoff": Factor(1, 100),
+    "pause_after_failures": Whole(0, 1000, "failures"),
+    "retention_days": Whole(0, 36_500, "days"),
+    "retention_runs": Whole(0, 1_000_000, "executions"),
+}
+POLICIES = tuple(RULES)
+
+
+def problems(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The policies among these fields that cannot be used: (field, sentence)."""
+    for name, rule in RULES.items():
+        if name in fields and (problem := rule.problem(fields[name])):
+            yield name, f"The {name} is {short(fields[name])}; {problem}."
+
+
+def defaults() -> dict[str, Any]:
+    """What a new schedule starts with."""
+    fresh = JobConfig()
+    return {name: getattr(fresh, name) for name in POLICIES}
