@@ -52,7 +52,7 @@ def no_values(field: Field, count: int) -> Column:
 def nulls(column: Column) -> NDArray[np.bool_]:
     """Where the column has no value."""
     if column.dtype == object:
-        return np.array([value is None for value in column], dtype=np.bool_)
+        return np.equal(column, None, dtype=np.bool_)  # type: ignore[call-overload, no-any-return]
     return np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
 
 

@@ -18,8 +18,8 @@ from datasync_app.tushare.latency import MOST
 from datasync_app.tushare.outcomes import Answer, AnswerKind, TushareError
 
 TICK_SECONDS = 1.0
-# So many fetched cells wait for the writer, beside the calls that are under way.
-AHEAD = 4
+# So many fetched cells may wait for the writer before fewer calls are under way.
+AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def fetch_cells(
 ) -> Generator[Fetched, None, None]:
     """Fetch the cells, several at once, and give each as it arrives.
 
-    So many calls are under way as hide the measured latency at the quota; more would only wait. No
-    more are started while AHEAD cells wait to be taken.
+    So many calls are under way as hide the measured latency at the quota; more would only wait. The
+    more cells wait to be taken, the fewer: where writing is slower, answers come one by one.
     `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
     ends the iteration. Closing the iterator starts no further call; those in flight end by their
@@ -55,7 +55,7 @@ def fetch_cells(
     """
 
     def call(cell: Cell) -> Fetched:
-        outcome = fetch_cell(client, dataset, cell, codes_of(cell), cancelled=cancelled)
+        outcome = fetch_cell(client, dataset, cell, codes_of, cancelled=cancelled)
         return _typed(dataset, cell, outcome) if typing else Fetched(cell, outcome)
 
     waiting = iter(cells)
@@ -67,7 +67,7 @@ def fetch_cells(
             room = client.calls_in_flight(dataset.name)
             while (
                 len(flying) < room
-                and len(arrived) < AHEAD
+                and len(flying) + len(arrived) < room + AHEAD
                 and (cell := next(waiting, None)) is not None
             ):
                 flying.add(pool.submit(call, cell))
@@ -89,7 +89,7 @@ def fetch_cell(
     client: TushareClient,
     dataset: Dataset,
     cell: Cell,
-    codes: Sequence[str],
+    codes_of: Callable[[Cell], Sequence[str]],
     *,
     cancelled: Callable[[], bool],
 ) -> Answer | TushareError:
@@ -110,7 +110,7 @@ def fetch_cell(
         )
 
     try:
-        return whole_answer(dataset, dataset.cut.params(cell), codes, ask)
+        return whole_answer(dataset, dataset.cut.params(cell), lambda: codes_of(cell), ask)
     except TushareError as failure:
         return failure
 

@@ -95,9 +95,13 @@ def typed_rows(
     """
     position = {name: index for index, name in enumerate(fields)}
     columns = tuple(field for field in dataset.fields if field.name in position)
-    by_field = list(zip(*items, strict=True)) or [()] * len(fields)
+    # All values in one list, of which every so-many-th is a column.
+    values = [value for item in items for value in item]
     rows = TypedRows(
-        columns, tuple(typed_column(field, by_field[position[field.name]]) for field in columns)
+        columns,
+        tuple(
+            typed_column(field, values[position[field.name] :: len(fields)]) for field in columns
+        ),
     )
     if any(nulls(rows[name]).any() for name in dataset.key if name not in dataset.optional_key):
         raise BadRows(f"{dataset.name}: a row without its key {', '.join(dataset.key)}.")

@@ -50,6 +50,7 @@ def store_cell(
         SourceMismatch: the database belongs to another source.
     """
     with fence():
+        _do_not_wait_for_the_disk()
         claim_identity(source)
         entry = ledger.locked_entry(dataset, cell)
         good, broken = quarantine.set_apart(dataset, cell, rows)
@@ -80,6 +81,16 @@ def store_cell(
             now=now,
         )
     return replace(verdict, state=state)
+
+
+def _do_not_wait_for_the_disk() -> None:
+    """Commit without waiting for the disk.
+
+    If the machine loses power, the last cells may be lost, rows and ledger row together, and are
+    fetched again. Whatever commits after them, such as the end of the run, waits for them too.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 def _replace(

@@ -16,9 +16,11 @@ Ask = Callable[[Mapping[str, str]], Answer]
 
 
 def whole_answer(
-    dataset: Dataset, params: Mapping[str, str], codes: Sequence[str], ask: Ask
+    dataset: Dataset, params: Mapping[str, str], codes_of: Callable[[], Sequence[str]], ask: Ask
 ) -> Answer:
     """Ask, and where the answer is cut, ask for its parts; their rows together are the answer.
+
+    `codes_of` names the codes that may be in it, and is called only when it is cut.
 
     The rows of the cut answer are kept too: it may hold codes that nobody listed. Where a code has
     one row at most, only those that the cut answer lacks are asked for. It stays TRUNCATED where
@@ -30,6 +32,7 @@ def whole_answer(
     answer = ask(params)
     if answer.kind is not AnswerKind.TRUNCATED:
         return answer
+    codes = codes_of()
     if isinstance(dataset.split, ByCodes) and codes and "ts_code" not in params:
         codes = _lacking(dataset, answer, codes)
         if not codes:
@@ -42,7 +45,7 @@ def whole_answer(
     )
     items = list(answer.items)
     for part in parts:
-        part_answer = whole_answer(dataset, part, codes, ask)
+        part_answer = whole_answer(dataset, part, lambda: codes, ask)
         if part_answer.kind is AnswerKind.TRUNCATED:
             return answer  # no other part can make it whole again
         items += _aligned(part_answer, answer.fields)

@@ -7,7 +7,11 @@ than are expected. It only says what an answer must not lack.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datasync_app.models import StockBasic
 
@@ -28,7 +32,10 @@ class Universe:
     """The listings, read once for a run."""
 
     def __init__(self, listings: list[Listing]) -> None:
-        self._listings = listings
+        # As columns: a history run asks for thousands of dates, one after the other.
+        self._codes = np.array([listing.ts_code for listing in listings], dtype=object)
+        self._from = _days(listing.list_date for listing in listings)
+        self._until = _days(listing.delist_date or dt.date.max for listing in listings)
         self.paused = frozenset(listing.ts_code for listing in listings if listing.paused)
         self._beijing = frozenset(
             listing.ts_code for listing in listings if listing.ts_code.endswith(".BJ")
@@ -50,12 +57,8 @@ class Universe:
 
     def listed_on(self, date: dt.date) -> frozenset[str]:
         """Codes listed on that day, before any reason for having no bar is considered."""
-        return frozenset(
-            listing.ts_code
-            for listing in self._listings
-            if listing.list_date <= date
-            and (listing.delist_date is None or date < listing.delist_date)
-        )
+        day = np.datetime64(date)
+        return frozenset(self._codes[(self._from <= day) & (day < self._until)].tolist())
 
     def before_exchange(self, date: dt.date) -> frozenset[str]:
         """Codes whose exchange had not opened yet on that day."""
@@ -64,4 +67,8 @@ class Universe:
         return self._beijing
 
     def __len__(self) -> int:
-        return len(self._listings)
+        return len(self._codes)
+
+
+def _days(dates: Iterable[dt.date]) -> NDArray[np.datetime64]:
+    return np.array(list(dates), dtype="datetime64[D]")

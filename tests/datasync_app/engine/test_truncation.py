@@ -50,7 +50,7 @@ def test_every_code_arrives_whatever_the_cap(rows: int, cap: int, most: int) -> 
     codes = [f"{n:06d}.SZ" for n in range(rows)]
     source = CappedSource(codes, cap)
     answer = whole_answer(
-        replace(DAILY, split=ByCodes(most)), {"trade_date": "20200106"}, codes, source
+        replace(DAILY, split=ByCodes(most)), {"trade_date": "20200106"}, lambda: codes, source
     )
     assert codes_in(answer) == set(codes)
     assert answer.kind is not AnswerKind.TRUNCATED
@@ -60,7 +60,7 @@ def test_every_code_arrives_whatever_the_cap(rows: int, cap: int, most: int) -> 
 def test_no_list_is_longer_than_a_hundred_codes() -> None:
     codes = [f"{n:06d}.SZ" for n in range(950)]
     source = CappedSource(codes, 700)
-    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes, source)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, lambda: codes, source)
     assert codes_in(answer) == set(codes)
     assert [len(call["ts_code"].split(",")) for call in source.calls[1:]] == [100, 100, 50]
     assert all("offset" not in call and call["trade_date"] == "20200106" for call in source.calls)
@@ -69,7 +69,7 @@ def test_no_list_is_longer_than_a_hundred_codes() -> None:
 def test_only_codes_that_the_cut_answer_lacks_are_asked_for_one_by_one() -> None:
     codes = [f"{n:06d}.SZ" for n in range(12)]
     source = CappedSource(codes, 10)
-    answer = whole_answer(DAILY_BASIC, {"trade_date": "20200106"}, codes, source)
+    answer = whole_answer(DAILY_BASIC, {"trade_date": "20200106"}, lambda: codes, source)
     assert codes_in(answer) == set(codes)
     assert [call["ts_code"] for call in source.calls[1:]] == codes[10:]
 
@@ -77,19 +77,21 @@ def test_only_codes_that_the_cut_answer_lacks_are_asked_for_one_by_one() -> None
 def test_a_cut_answer_with_every_listed_code_is_whole() -> None:
     codes = [f"{n:06d}.SZ" for n in range(10)]
     source = CappedSource(codes, 10)
-    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes, source)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, lambda: codes, source)
     assert (answer.kind, len(source.calls)) == (AnswerKind.ROWS, 1)
 
 
 def test_codes_that_nobody_listed_are_kept_from_the_cut_answer() -> None:
     codes = [f"{n:06d}.SZ" for n in range(10)]
-    answer = whole_answer(DAILY, {"trade_date": "20200106"}, codes[1:], CappedSource(codes, 8))
+    answer = whole_answer(
+        DAILY, {"trade_date": "20200106"}, lambda: codes[1:], CappedSource(codes, 8)
+    )
     assert codes[0] in codes_in(answer)
 
 
 def test_what_cannot_be_split_further_stays_truncated_and_says_so() -> None:
     source = CappedSource(["000001.SZ", "000002.SZ"], cap=1)
-    answer = whole_answer(DAILY, {"trade_date": "20200106"}, source.codes, source)
+    answer = whole_answer(DAILY, {"trade_date": "20200106"}, lambda: source.codes, source)
     assert answer.kind is AnswerKind.TRUNCATED
 
 
@@ -104,7 +106,7 @@ def test_half_an_answer_is_none() -> None:
 
     split = replace(DAILY, split=ByCodes(2))
     with pytest.raises(TransportFailure):
-        whole_answer(split, {"trade_date": "20200106"}, codes, ask)
+        whole_answer(split, {"trade_date": "20200106"}, lambda: codes, ask)
 
 
 def test_parts_are_aligned_by_field_name() -> None:
@@ -118,7 +120,7 @@ def test_parts_are_aligned_by_field_name() -> None:
         return replace(answer, fields=FIELDS[::-1], items=[item[::-1] for item in answer.items])
 
     split = replace(DAILY, split=ByCodes(1))
-    answer = whole_answer(split, {"trade_date": "20200106"}, codes, turned)
+    answer = whole_answer(split, {"trade_date": "20200106"}, lambda: codes, turned)
     assert codes_in(answer) == set(codes)
 
     def other(params: Mapping[str, str]) -> Answer:
@@ -129,7 +131,7 @@ def test_parts_are_aligned_by_field_name() -> None:
         )
 
     with pytest.raises(Mismatched):
-        whole_answer(split, {"trade_date": "20200106"}, codes, other)
+        whole_answer(split, {"trade_date": "20200106"}, lambda: codes, other)
 
 
 class StrangersMarket(TinyMarket):
@@ -149,7 +151,9 @@ def test_a_part_with_a_code_that_was_not_asked_for_is_a_mismatch(market: TinyMar
     with Sandbox(market, quota=0) as sandbox:
         client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None)
         capped = replace(DAILY, row_cap=20)
-        outcome = fetch_cell(client, capped, cell, market.codes, cancelled=lambda: False)
+        outcome = fetch_cell(
+            client, capped, cell, lambda cell: market.codes, cancelled=lambda: False
+        )
         client.close()
 
     if isinstance(market, StrangersMarket):
