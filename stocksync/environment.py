@@ -53,6 +53,7 @@ class Environment:
     finance_history_batch_size: int
     start_date: dt.date
     finance_history_start_date: dt.date
+    index_codes: list[str]
     incremental_missing_limit: int
     failure_max_retries: int
     concept_source: str
@@ -102,6 +103,7 @@ def read_environment() -> Environment:
             ),
             start_date=_date(env, "SYNC_START_DATE", "20100101"),
             finance_history_start_date=_date(env, "SYNC_FINANCE_HISTORY_START_DATE", "20200101"),
+            index_codes=_codes(env, "SYNC_INDEX_CODES", "000001.SH,399001.SZ,000300.SH"),
             incremental_missing_limit=env.int(
                 "SYNC_INCREMENTAL_MISSING_LIMIT", 300, validate=positive
             ),
@@ -130,6 +132,17 @@ def _date(env: Env, name: str, default: str) -> dt.date:
         return dt.datetime.strptime(text, "%Y%m%d").date()
     except ValueError:
         raise EnvironmentProblem(f"{name} is {text!r}, which is not a date as YYYYMMDD.") from None
+
+
+def _codes(env: Env, name: str, default: str) -> list[str]:
+    codes = [code.strip() for code in env.str(name, default).split(",") if code.strip()]
+    for code in codes:
+        if not re.fullmatch(r"\w{2,12}\.[A-Z]{2,4}", code, re.ASCII):
+            raise EnvironmentProblem(
+                f"{name} has {code!r}, which is not a code such as 000001.SH; several are separated "
+                "by commas."
+            )
+    return list(dict.fromkeys(codes))
 
 
 def _clean(error: EnvError) -> str:

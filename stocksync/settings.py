@@ -171,6 +171,7 @@ SYNC_DAILY_HISTORY_BATCH_SIZE = environment.daily_history_batch_size
 SYNC_FINANCE_HISTORY_BATCH_SIZE = environment.finance_history_batch_size
 SYNC_START_DATE = environment.start_date
 SYNC_FINANCE_HISTORY_START_DATE = environment.finance_history_start_date
+SYNC_INDEX_CODES = environment.index_codes
 SYNC_INCREMENTAL_MISSING_LIMIT = environment.incremental_missing_limit
 SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
 SYNC_CONCEPT_SOURCE = environment.concept_source

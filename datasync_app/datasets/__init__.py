@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from datasync_app.datasets.base import Dataset
-from datasync_app.datasets.market import DAILY, STOCK_BASIC, TRADE_CAL
+from datasync_app.datasets.market import (
+    ADJ_FACTOR,
+    BSE_MAPPING,
+    DAILY,
+    DAILY_BASIC,
+    INDEX_DAILY,
+    NAMECHANGE,
+    STOCK_BASIC,
+    SUSPEND_D,
+    TRADE_CAL,
+)
 from datasync_app.errors import UnknownDataset
 
 DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset for dataset in (TRADE_CAL, STOCK_BASIC, DAILY)
+    dataset.name: dataset
+    for dataset in (
+        TRADE_CAL,
+        STOCK_BASIC,
+        BSE_MAPPING,
+        NAMECHANGE,
+        SUSPEND_D,
+        DAILY,
+        ADJ_FACTOR,
+        DAILY_BASIC,
+        INDEX_DAILY,
+    )
 }
+# What `sync_daily_by_date` keeps up to date, by trade date; suspensions explain the others' days.
+DAILY_DATASETS = (SUSPEND_D, DAILY, ADJ_FACTOR, DAILY_BASIC, INDEX_DAILY)
 
 
 def get_dataset(name: str) -> Dataset:
@@ -21,4 +44,12 @@ def get_dataset(name: str) -> Dataset:
         ) from None
 
 
-__all__ = ["DAILY", "DATASETS", "STOCK_BASIC", "TRADE_CAL", "Dataset", "get_dataset"]
+__all__ = [
+    "DAILY",
+    "DAILY_DATASETS",
+    "DATASETS",
+    "STOCK_BASIC",
+    "TRADE_CAL",
+    "Dataset",
+    "get_dataset",
+]

@@ -6,22 +6,30 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import Count
+
 from datasync_app.datasets.base import Cell, Dataset
-from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus
-from datasync_app.datasets.market import DAILY, EXCHANGES
-from datasync_app.dates import market_day, show_date
+from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, Whole
+from datasync_app.datasets.market import EXCHANGES
+from datasync_app.dates import SHANGHAI, market_day, show_date
 from datasync_app.engine import horizon, ledger
-from datasync_app.engine.plan import plan_dates
+from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.plan import plan_range
 from datasync_app.errors import DatasyncError
-from datasync_app.models import GOOD_STATES
+from datasync_app.models import GOOD_STATES, CellState, SyncLedger, SyncQuarantine
+
+SHOWN_CODES = 20
 
 
 @dataclass(frozen=True)
 class Coverage:
     """What is good and what is not of the cells that should be.
 
-    `open_cells` are due and not good; `waived` are not good either, but nothing depends on them.
-    `absences` counts codes without a row for a known reason. `said` replaces the figures where
+    `open_cells` are due and not good: those in `late` have no rows yet, because nothing was fetched
+    or the source has none, the others are incomplete after attempts. `waived` are not good either,
+    but nothing depends on them. `absences` counts codes without a row for a known reason.
+    `disputes` are codes that a sister dataset holds, by cell; `doubts` good cells of which the source
+    now gives less; `quarantined` counts rows set apart, by cell. `said` replaces the figures where
     there is nothing to count.
     """
 
@@ -33,13 +41,22 @@ class Coverage:
     absences: int = 0
     not_due: int = 0
     open_cells: dict[str, str] = field(default_factory=dict)
+    late: frozenset[str] = frozenset()
     waived: dict[str, str] = field(default_factory=dict)
+    disputes: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+    quarantined: dict[str, int] = field(default_factory=dict)
     said: str = ""
     was_fetched: bool = True
 
     @property
     def is_good(self) -> bool:
         return self.was_fetched and not self.open_cells
+
+    @property
+    def is_undisputed(self) -> bool:
+        """Good, and nothing that is held contradicts anything else."""
+        return self.is_good and not (self.disputes or self.doubts or self.quarantined)
 
     def sentence(self) -> str:
         if self.said:
@@ -49,26 +66,63 @@ class Coverage:
             f"{self.good + len(self.open_cells)} cells good, {self.rows} rows, {self.absences} "
             "absences with a reason"
         )
-        return f"{text}, {self.not_due} not due yet" if self.not_due else text
+        counted = {
+            "late": len(self.late),
+            "missing": len(self.open_cells) - len(self.late),
+            "not due yet": self.not_due,
+            "codes in dispute": sum(map(len, self.disputes.values())),
+            "in doubt": len(self.doubts),
+            "rows in quarantine": sum(self.quarantined.values()),
+        }
+        return ", ".join(
+            [text, *(f"{number} {what}" for what, number in counted.items() if number)]
+        )
+
+    def lines(self) -> list[str]:
+        """What the sentence only counts, newest first."""
+        open_cells = {
+            key: f"{'late' if key in self.late else 'missing'}: {why}"
+            for key, why in self.open_cells.items()
+        }
+        waived = {key: f"nothing depends on it: {why}" for key, why in self.waived.items()}
+        disputed = {key: _show_disputes(codes) for key, codes in self.disputes.items()}
+        apart = {
+            key: f"{rows} row{'s' if rows > 1 else ''} in quarantine"
+            for key, rows in self.quarantined.items()
+        }
+        found = [
+            (key, what)
+            for told in (open_cells, waived, disputed, self.doubts, apart)
+            for key, what in told.items()
+        ]
+        return [
+            f"{key}: {what}" for key, what in sorted(found, key=lambda one: one[0], reverse=True)
+        ]
 
     def as_json(self) -> dict[str, object]:
-        return {
+        result: dict[str, object] = {
             "dataset": self.dataset,
             "first": self.first,
             "last": self.last,
             "cells_good": self.good,
             "cells_open": self.open_cells,
+            "cells_late": sorted(self.late),
+            "cells_missing": sorted(self.open_cells.keys() - self.late),
             "cells_waived": self.waived,
             "cells_not_due_yet": self.not_due,
             "rows": self.rows,
             "absences_with_a_reason": self.absences,
+            "disputes": self.disputes,
+            "doubts": self.doubts,
+            "rows_in_quarantine": self.quarantined,
         }
+        return {**result, "said": self.said} if self.said else result
 
 
 def cover(
     dataset: Dataset, start: dt.date | None, end: dt.date | None, *, now: dt.datetime
 ) -> Coverage:
-    """The coverage of a range, by default from the horizon of the daily data to today.
+    """The coverage of a range, by default from the dataset's own horizon to today.
 
     The cells come from the declaration, never from what happens to be in the ledger: a gap there
     is just what must be seen.
@@ -77,9 +131,9 @@ def cover(
         DatasyncError: the range is empty.
         CalendarUnknown: which days were open cannot be told.
     """
-    if isinstance(dataset.cut, ByListStatus):
+    if isinstance(dataset.cut, (ByListStatus, Whole)):
         return _coverage(dataset, dataset.cut.all())
-    first = start or horizon.of(DAILY)
+    first = start or horizon.of(dataset) or horizon.earliest()
     last = min(end or market_day(now), market_day(now))
     if first is None:
         return Coverage(dataset.name, said="nothing was ever fetched", was_fetched=False)
@@ -90,12 +144,19 @@ def cover(
         cut = dataset.cut
         cells = [cut.of(exchange, year) for exchange in EXCHANGES for year in years]
         return _coverage(dataset, cells, waivable=True)
-    plan = plan_dates(dataset, first, last, now=now)
+    plan = plan_range(dataset, first, last, now=now)
     if not plan.due and not plan.not_due:
         said = f"no open day from {show_date(first)} to {show_date(last)}"
         return Coverage(dataset.name, said=said)
     cells = sorted(plan.due, key=lambda cell: cell.key)
-    return _coverage(dataset, cells, since=show_date(first), not_due=len(plan.not_due))
+    outdated = frozenset(cell.key for cell in plan.todo)
+    return _coverage(
+        dataset,
+        cells,
+        since=show_date(first),
+        not_due=len(plan.not_due),
+        outdated=outdated,
+    )
 
 
 def _coverage(
@@ -105,18 +166,24 @@ def _coverage(
     since: str = "",
     not_due: int = 0,
     waivable: bool = False,
+    outdated: frozenset[str] = frozenset(),
 ) -> Coverage:
     entries = ledger.entries(dataset, cells)
-    good = {key: entry for key, entry in entries.items() if entry.state in GOOD_STATES}
+    good = {
+        key: entry
+        for key, entry in entries.items()
+        if entry.state in GOOD_STATES and key not in outdated
+    }
+    if not good and (denied := _denial(entries)):
+        return Coverage(dataset.name, said=denied)
     open_cells: dict[str, str] = {}
     waived: dict[str, str] = {}
     for cell in cells:
         if cell.key in good:
             continue
-        entry = entries.get(cell.key)
-        why = f"{entry.state}: {entry.last_error}".rstrip(": ") if entry else "never fetched"
         # SZSE has the days of SSE, which is enough to plan by; a source may lack its calendar.
         twin = cell.key.replace("SZSE", "SSE")
+        why = _why_open(entries.get(cell.key))
         (waived if waivable and twin in good else open_cells)[cell.key] = why
     return Coverage(
         dataset=dataset.name,
@@ -127,5 +194,59 @@ def _coverage(
         absences=sum(len(entry.missing) for entry in good.values()),
         not_due=not_due,
         open_cells=open_cells,
+        late=frozenset(key for key in open_cells if _is_late(entries.get(key))),
         waived=waived,
+        disputes={key: entry.disputes for key, entry in entries.items() if entry.disputes},
+        doubts={
+            key: _show_doubt(entry.doubt, entry.last_error)
+            for key, entry in good.items()
+            if entry.doubt
+        },
+        quarantined=_in_quarantine(dataset, entries),
     )
+
+
+def _denial(entries: dict[str, SyncLedger]) -> str:
+    """Why this token may not have the dataset, where that is what its newest cell says."""
+    newest = max(entries.values(), key=lambda entry: entry.updated_at, default=None)
+    is_denied = newest is not None and newest.last_error.startswith(NOT_AVAILABLE)
+    return newest.last_error if newest is not None and is_denied else ""
+
+
+def _is_late(entry: SyncLedger | None) -> bool:
+    """Nothing has come yet; what was fetched and is not whole is missing something."""
+    if entry is None or entry.state in GOOD_STATES:
+        return True
+    return entry.state == CellState.DUE and not entry.received_rows
+
+
+def _why_open(entry: SyncLedger | None) -> str:
+    if entry is None:
+        return "never fetched"
+    if entry.state in GOOD_STATES:
+        return "its newest day is not fetched yet"
+    return f"{entry.state}: {entry.last_error}".rstrip(": ")
+
+
+def _show_disputes(codes: dict[str, list[str]]) -> str:
+    by_sisters: dict[str, list[str]] = {}
+    for code, sisters in sorted(codes.items()):
+        by_sisters.setdefault(" and ".join(sisters), []).append(code)
+    shown = (
+        f"{sisters} has {', '.join(held[:SHOWN_CODES])}"
+        + (f" and {len(held) - SHOWN_CODES} more" if len(held) > SHOWN_CODES else "")
+        for sisters, held in by_sisters.items()
+    )
+    return f"in dispute: {'; '.join(shown)}"
+
+
+def _show_doubt(doubt: dict[str, str], problem: str) -> str:
+    since = dt.datetime.fromisoformat(doubt["since"]).astimezone(SHANGHAI)
+    return f"in doubt since {since:%Y-%m-%d %H:%M %z}: {problem}"
+
+
+def _in_quarantine(dataset: Dataset, entries: dict[str, SyncLedger]) -> dict[str, int]:
+    rows = SyncQuarantine.objects.filter(
+        dataset=dataset.name, cell__in=list(entries), resolved_at=None
+    )
+    return dict(rows.values_list("cell").annotate(Count("id")).order_by("cell"))

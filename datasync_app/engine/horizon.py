@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from datasync_app.datasets.base import Dataset
 from datasync_app.engine.plan import first_horizon
@@ -16,6 +16,12 @@ def of(dataset: Dataset) -> dt.date | None:
     return (
         DatasetState.objects.filter(dataset=dataset.name).values_list("horizon", flat=True).first()
     )
+
+
+def earliest() -> dt.date | None:
+    """The earliest horizon of all datasets: what else is kept must reach back as far."""
+    first: dt.date | None = DatasetState.objects.aggregate(first=Min("horizon"))["first"]
+    return first
 
 
 def start(dataset: Dataset, *, now: dt.datetime) -> dt.date:

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.cuts import ByCodeYear, ByTradeDate
 from datasync_app.dates import market_day
@@ -48,19 +50,19 @@ def plan_range(
     start: dt.date,
     end: dt.date,
     *,
-    codes: Sequence[str] = (),
     now: dt.datetime,
     patient: bool = False,
 ) -> Plan:
     """The cells of a range, both ends included, whichever way its trade dates are cut.
 
     A `patient` plan leaves out cells whose next attempt lies ahead; a person's request does not.
-    `codes` are those of a dataset that is cut by code.
+    What is cut by code is an index, and SYNC_INDEX_CODES says which.
 
     Raises:
         CalendarUnknown: see `open_days`.
     """
     if isinstance(dataset.cut, ByCodeYear):
+        codes = settings.SYNC_INDEX_CODES
         return _plan_years(dataset, dataset.cut, codes, start, end, now=now, patient=patient)
     return plan_dates(dataset, start, end, now=now, patient=patient)
 

@@ -83,12 +83,13 @@ class Prerequisites:
         with self._alone(PREREQUISITES_LOCK):
             return self._run(plan_fresh(STOCK_BASIC, BY_LIST_STATUS.all(), age, now=self._now()))
 
-    def refresh_lists(self, *, max_age: dt.timedelta | None = None) -> list[DatasetReport]:
-        """Names over time and renumbered codes, unless they are fresh. No date waits for them."""
+    def refresh_lists(
+        self, *datasets: Dataset, max_age: dt.timedelta | None = None
+    ) -> list[DatasetReport]:
+        """Names over time and renumbered codes, or one of them, unless they are fresh."""
+        chosen = datasets or (BSE_MAPPING, NAMECHANGE)
         with self._alone(PREREQUISITES_LOCK):
-            reports = [
-                self._refresh_whole(dataset, max_age) for dataset in (BSE_MAPPING, NAMECHANGE)
-            ]
+            reports = [self._refresh_whole(dataset, max_age) for dataset in chosen]
             with self._guard.fenced():
                 learn_from_bse_mapping()
         return reports

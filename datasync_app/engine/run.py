@@ -84,9 +84,14 @@ class Engine:
         """The stock list in all statuses, unless it is younger than `max_age` [12 hours]."""
         return self._prerequisites.refresh_stock_list(max_age=max_age)
 
-    def refresh_lists(self, *, max_age: dt.timedelta | None = None) -> list[DatasetReport]:
-        """Names over time and renumbered codes, unless they are fresh. No date waits for them."""
-        return self._prerequisites.refresh_lists(max_age=max_age)
+    def refresh_lists(
+        self, *datasets: Dataset, max_age: dt.timedelta | None = None
+    ) -> list[DatasetReport]:
+        """Names over time and renumbered codes, or one of them, unless they are fresh.
+
+        No date waits for them.
+        """
+        return self._prerequisites.refresh_lists(*datasets, max_age=max_age)
 
     def sync_dates(
         self,
@@ -94,14 +99,13 @@ class Engine:
         start: dt.date,
         end: dt.date,
         *,
-        codes: Sequence[str] = (),
         patient: bool = False,
     ) -> DatasetReport:
         """Every due cell of the range, newest first, with the suspensions that explain its days.
 
         `prepare` comes before.
         """
-        plan = plan_range(dataset, start, end, codes=codes, now=self._now(), patient=patient)
+        plan = plan_range(dataset, start, end, now=self._now(), patient=patient)
         return self.run_side_by_side([plan])[0]
 
     @property
@@ -125,7 +129,8 @@ class Engine:
         plans does.
         """
         wanted = plan_suspensions(plans, now=self._now())
-        return self._run([*plans, *wanted], announced=announced)[: len(plans)]
+        shown = len(plans)
+        return self._run([*plans, *wanted], announced=announced, shown=shown)[:shown]
 
     def run(
         self, plan: Plan, *, books: Books | None = None, announced: bool = False
@@ -142,14 +147,19 @@ class Engine:
         return self._run([plan], books=books, announced=announced)[0]
 
     def _run(
-        self, plans: Sequence[Plan], *, books: Books | None = None, announced: bool = False
+        self,
+        plans: Sequence[Plan],
+        *,
+        books: Books | None = None,
+        announced: bool = False,
+        shown: int | None = None,
     ) -> list[DatasetReport]:
+        """Run the plans; the first `shown` of them, or all, are what progress is about."""
         reports = [DatasetReport.of(plan) for plan in plans]
-        cells = sum(len(plan.calls) for plan in plans)
-        if not cells:
+        if not any(plan.calls for plan in plans):
             return reports
         if not announced:
-            self._on_plan(cells)
+            self._on_plan(sum(len(plan.calls) for plan in plans[:shown]))
         judge = Judge.read()
         accounts = Accounts(self._guard, judge, self._now)
         failures = [0] * len(plans)
@@ -160,7 +170,8 @@ class Engine:
                 return  # it was held back when its lane ended
             report.calls += 1
             accounts.account(plans[at].dataset, fetched, report, books)
-            self._on_cell(report, fetched.cell)
+            if shown is None or at < shown:
+                self._on_cell(report, fetched.cell)
             failures[at] = failures[at] + 1 if _has_failed(fetched) else 0
             if failures[at] >= OUTAGE_FAILURES:
                 report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"

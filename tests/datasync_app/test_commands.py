@@ -150,7 +150,9 @@ def test_coverage_of_the_calendar_names_the_years_that_are_not_held(source: Sand
         call_command(
             "coverage", "trade_cal", "--start", "20190101", "--end", "20200110", stdout=out
         )
-    assert "2 of 4 cells good" in out.getvalue() and "SSE:2019: never fetched" in out.getvalue()
+    assert (
+        "2 of 4 cells good" in out.getvalue() and "SSE:2019: late: never fetched" in out.getvalue()
+    )
 
 
 def test_coverage_of_the_stock_list_wants_every_status(source: Sandbox) -> None:
@@ -160,7 +162,7 @@ def test_coverage_of_the_stock_list_wants_every_status(source: Sandbox) -> None:
     out = io.StringIO()
     with pytest.raises(SystemExit):
         call_command("coverage", "stock_basic", stdout=out)
-    assert "D: never fetched" in out.getvalue()
+    assert "D: late: never fetched" in out.getvalue()
 
 
 def test_coverage_of_an_empty_range_says_so(source: Sandbox) -> None:
@@ -177,7 +179,9 @@ def test_coverage_of_nothing_is_not_good() -> None:
 
 
 def test_coverage_of_an_unknown_dataset_lists_the_known_ones() -> None:
-    with pytest.raises(CommandError, match="'dayly' is not a dataset; the known ones are daily"):
+    with pytest.raises(
+        CommandError, match="'dayly' is not a dataset; the known ones are adj_factor,.* daily,"
+    ):
         said("coverage", "dayly")
 
 

@@ -17,12 +17,18 @@ from datasync_app.errors import DatasyncError
 
 
 class Command(BaseCommand):
-    help = "What the ledger can prove, cell by cell. Exit 1 if anything due is not good."
+    help = (
+        "What the ledger can prove, cell by cell. Exit 1 if anything due is not good; with --strict "
+        "also if datasets dispute a code, an answer is in doubt or rows are in quarantine."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("names", metavar="NAME", nargs="*", help=", ".join(DATASETS))
         parser.add_argument("--start", metavar="D", help="first date, YYYYMMDD [the horizon]")
         parser.add_argument("--end", metavar="D", help="last date, YYYYMMDD [today]")
+        parser.add_argument(
+            "--strict", action="store_true", help="exit 1 for disputes, doubts and quarantine too"
+        )
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,15 +43,17 @@ class Command(BaseCommand):
         else:
             for coverage in covered:
                 self._show(coverage)
-        if not all(coverage.is_good for coverage in covered):
+        proven = (
+            coverage.is_undisputed if options["strict"] else coverage.is_good
+            for coverage in covered
+        )
+        if not all(proven):
             raise SystemExit(1)
 
     def _show(self, coverage: Coverage) -> None:
         self.stdout.write(coverage.sentence())
-        for key, why in sorted(coverage.open_cells.items(), reverse=True):
-            self.stdout.write(f"  {key}: {why}")
-        for key, why in sorted(coverage.waived.items(), reverse=True):
-            self.stdout.write(f"  {key}, which nothing depends on: {why}")
+        for line in coverage.lines():
+            self.stdout.write(f"  {line}")
 
 
 def _date(text: str | None) -> dt.date | None:

@@ -13,12 +13,15 @@ from django.utils import timezone
 
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
-from datasync_app.datasets.cuts import ByTradeDate
+from datasync_app.datasets.cuts import ByCodeYear, ByTradeDate
+from datasync_app.datasets.market import BSE_MAPPING, NAMECHANGE
 from datasync_app.dates import check_range, market_day, parse_date, show_date
 from datasync_app.engine import horizon
-from datasync_app.engine.plan import plan_dates
+from datasync_app.engine.estimate import estimate
+from datasync_app.engine.plan import plan_range
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import OwnGuard
+from datasync_app.engine.universe import Universe
 from datasync_app.errors import DatasyncError
 from datasync_app.progress import Progress
 from datasync_app.session import Session, open_session
@@ -95,7 +98,8 @@ class Command(BaseCommand):
         self, dataset: Dataset, start: dt.date | None, end: dt.date | None, *, dry_run: bool
     ) -> None:
         now = timezone.now()
-        if isinstance(dataset.cut, ByTradeDate):
+        by_date = isinstance(dataset.cut, (ByTradeDate, ByCodeYear))
+        if by_date:
             first = start or horizon.of(dataset)
             if first is None:
                 raise CommandError(f"{dataset.name} was never synced here: say --start YYYYMMDD.")
@@ -103,7 +107,7 @@ class Command(BaseCommand):
         else:
             first, last = start or market_day(now), end or market_day(now)
         if dry_run:
-            if not isinstance(dataset.cut, ByTradeDate):
+            if not by_date:
                 raise CommandError(
                     f"--dry-run takes a dataset cut by trade date, not {dataset.name}."
                 )
@@ -118,13 +122,13 @@ class Command(BaseCommand):
         self._finish(report)
 
     def _show_plan(self, dataset: Dataset, first: dt.date, last: dt.date, now: dt.datetime) -> None:
-        plan = plan_dates(dataset, first, last, now=now)
-        quota = current_limit(dataset.name)
-        minutes = max(len(plan.todo) - quota, 0) / quota
+        plan = plan_range(dataset, first, last, now=now)
+        costs = estimate(plan, quota=current_limit(dataset.name), universe=Universe.read())
+        again = f"{costs.again} to read again, " if costs.again else ""
         self.stdout.write(
-            f"{dataset.name} {show_date(first)} to {show_date(last)}: {len(plan.todo)} cells to fetch, "
-            f"{len(plan.good)} good, {len(plan.not_due)} not due yet; {len(plan.todo)} calls, about "
-            f"{minutes:.1f} minutes at {quota} calls a minute"
+            f"{dataset.name} {show_date(first)} to {show_date(last)}: {costs.cells} cells to fetch, "
+            f"{again}{len(plan.good)} good, {len(plan.not_due)} not due yet; {costs.calls} calls, "
+            f"about {costs.minutes:.1f} minutes at {costs.quota} calls a minute"
         )
 
     def _finish(self, report: DatasetReport) -> None:
@@ -146,8 +150,7 @@ class Command(BaseCommand):
 
 def _sync_dates(session: Session, dataset: Dataset, first: dt.date, last: dt.date) -> DatasetReport:
     session.engine.prepare(first, min(last, market_day(session.now())))
-    plan = plan_dates(dataset, first, last, now=session.now())
-    return session.engine.run(plan)
+    return session.engine.sync_dates(dataset, first, last)
 
 
 def _sync_calendar(
@@ -162,8 +165,18 @@ def _sync_stock_list(
     return session.engine.refresh_stock_list(max_age=dt.timedelta(0))
 
 
+def _sync_list(session: Session, dataset: Dataset, first: dt.date, last: dt.date) -> DatasetReport:
+    reports = session.engine.refresh_lists(dataset, max_age=dt.timedelta(0))
+    return reports[0]
+
+
 _Work = Callable[[Session, Dataset, dt.date, dt.date], DatasetReport]
-_WORK: dict[str, _Work] = {TRADE_CAL.name: _sync_calendar, STOCK_BASIC.name: _sync_stock_list}
+_WORK: dict[str, _Work] = {
+    TRADE_CAL.name: _sync_calendar,
+    STOCK_BASIC.name: _sync_stock_list,
+    BSE_MAPPING.name: _sync_list,
+    NAMECHANGE.name: _sync_list,
+}
 
 
 def _date(option: str, text: str | None) -> dt.date | None:
