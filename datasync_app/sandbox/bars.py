@@ -73,6 +73,8 @@ class Bars:
         return _round(np.exp(self._people.log_volume[ids] + 1.2 * busy) * moved * 100)
 
     def _since_after_hours(self, days: Ints, values: list[object]) -> list[object]:
+        if not len(days) or days.max() < self._after_hours_from:
+            return [None] * len(values)
         return [
             value if day >= self._after_hours_from else None
             for day, value in zip(days.tolist(), values, strict=True)

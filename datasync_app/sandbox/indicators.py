@@ -17,6 +17,12 @@ CORRECTED_FIELDS = ("extra_item", "profit_dedt", "fcff", "fcfe", "roe_dt", "q_dt
 # So many fields of a hundred a company never fills in.
 _ABSENT = 0.04
 _Mask = npt.NDArray[np.bool_]
+_ALL = np.arange(len(NUMBERS))
+_CORRECTED = np.array([NUMBERS.index(name) for name in CORRECTED_FIELDS])
+_IN_YUAN = np.array([name in AMOUNTS for name in NUMBERS])
+_PER_SHARE = np.array([name.endswith("ps") for name in NUMBERS])
+_GROWTH = np.array([name.endswith(("_yoy", "_qoq")) for name in NUMBERS])
+_PERIODS = 10_000
 
 
 class Indicators:
@@ -30,25 +36,22 @@ class Indicators:
         self._rights = rights
         self._noise = noise
 
-    def columns(self, who: Ints, period: Ints, corrected: _Mask) -> list[list[object]]:
-        """One column per name of NUMBERS, one entry per report."""
+    def rows(self, who: Ints, period: Ints, corrected: _Mask) -> list[list[object]]:
+        """One row per report, with an entry per name of NUMBERS."""
         known = self._known(who, period)
-        sales = np.abs(known.pop("revenue"))
-        columns = []
-        for number, name in enumerate(NUMBERS):
-            values = known.get(name)
-            if values is None:
-                values = self._invented(name, who, period, sales)
-            if name in CORRECTED_FIELDS:
-                change = 0.05 + 0.2 * self._noise.unit(f"corrected {name}", who, period)
-                values = np.where(corrected, values * (1 + change), values)
-            rounded: list[object] = np.round(values, 2 if name in AMOUNTS else 4).tolist()
-            if name not in known:
-                absent = self._noise.unit("absent", who, number) < _ABSENT
-                for at in np.flatnonzero(absent).tolist():
-                    rounded[at] = None
-            columns.append(rounded)
-        return columns
+        values = self._invented(who, period, np.abs(known.pop("revenue")))
+        absent = self._noise.unit("absent", who[:, None], _ALL) < _ABSENT
+        for name, column in known.items():
+            values[:, NUMBERS.index(name)] = column
+            absent[:, NUMBERS.index(name)] = False
+        change = 1.05 + 0.2 * self._noise.unit("corrected", _cells(who, period), _CORRECTED)
+        values[:, _CORRECTED] *= np.where(corrected[:, None], change, 1.0)
+        values[:, _IN_YUAN] = np.round(values[:, _IN_YUAN], 2)
+        values[:, ~_IN_YUAN] = np.round(values[:, ~_IN_YUAN], 4)
+        rows: list[list[object]] = values.tolist()
+        for at, place in np.argwhere(absent).tolist():
+            rows[at][place] = None
+        return rows
 
     def _known(self, who: Ints, period: Ints) -> dict[str, Floats]:
         own, year, quarter = self._finances, period // 4 - FIRST_YEAR, period % 4 + 1
@@ -82,17 +85,20 @@ class Indicators:
             "equity_yoy": 100 * (equity / before - 1),
         }
 
-    def _invented(self, name: str, who: Ints, period: Ints, sales: Floats) -> Floats:
-        draw = self._noise.signed(name, who, period)
-        if name in AMOUNTS:
-            return sales * draw
-        if name.endswith(("_ps", "ps")):
-            return 5 * draw
-        if name.endswith(("_yoy", "_qoq")):
-            return 80 * draw**3
-        if name.endswith("_days"):
-            return 10 + 300 * draw**2
-        return 50 * (1 + draw)
+    def _invented(self, who: Ints, period: Ints, sales: Floats) -> Floats:
+        """Numbers of a likely size for every field: report x field."""
+        draw = self._noise.signed("report", _cells(who, period), _ALL)
+        values: Floats = 50 * (1 + draw)
+        values[:, _IN_YUAN] = sales[:, None] * draw[:, _IN_YUAN]
+        values[:, _PER_SHARE] = 5 * draw[:, _PER_SHARE]
+        values[:, _GROWTH] = 80 * draw[:, _GROWTH] ** 3
+        return values
 
     def _last_day(self, period: int) -> int:
         return self._calendar.last_until(period_end(period))
+
+
+def _cells(who: Ints, period: Ints) -> Ints:
+    """A number of its own for each report, as a column."""
+    cells: Ints = (who * _PERIODS + period)[:, None]
+    return cells

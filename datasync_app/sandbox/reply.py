@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import orjson
 
 JSON = "application/json; charset=utf-8"
 
@@ -43,4 +44,4 @@ class Reply:
         """The body as it goes over the wire."""
         if self.document is None:
             return self.body
-        return json.dumps(self.document, ensure_ascii=False, separators=(",", ":")).encode()
+        return orjson.dumps(self.document)

@@ -132,14 +132,13 @@ def _versions(scene: Scene, filings: Filings, out: int, asked: list[int]) -> Row
     )
     who, period = filings.who[at], filings.period[at]
     changed = is_second & np.isin(version[at], (Version.CORRECTED, Version.RESTATED))
-    numbers = world.indicators.columns(who, period, changed)
-    keys: list[list[object]] = [
-        [codes[number] for number in who.tolist()],
-        [_text(day) for day in announced.tolist()],
-        [_period_text(number) for number in period.tolist()],
+    keys = zip(who.tolist(), announced.tolist(), period.tolist(), flags.tolist(), strict=True)
+    return [
+        [codes[number], _text(day), _period_text(quarter), *numbers, "1" if flag else "0"]
+        for (number, day, quarter, flag), numbers in zip(
+            keys, world.indicators.rows(who, period, changed), strict=True
+        )
     ]
-    texts: list[object] = ["1" if flag else "0" for flag in flags.tolist()]
-    return list(map(list, zip(*keys, *numbers, texts, strict=True)))
 
 
 def _periods(

@@ -295,7 +295,9 @@ def _table(
     """The `data` of an answer: the kept fields in their order, rows cut at the cap."""
     more = len(rows) > most_rows
     cut = rows[:most_rows] if more else rows
-    if kept != list(fields):
+    if kept == list(fields[: len(kept)]):
+        cut = cut if len(kept) == len(fields) else [row[: len(kept)] for row in cut]
+    else:
         positions = [fields.index(name) for name in kept]
         cut = [[row[position] for position in positions] for row in cut]
     return {"fields": kept, "items": cut, "has_more": more, "count": -1}

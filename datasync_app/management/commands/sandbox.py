@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -98,6 +99,8 @@ class Command(BaseCommand):
         if options["fault"] == ["list"]:
             self.stdout.write(describe_faults())
             return
+        # Every answer is a hundred thousand objects that live for a moment and hold no cycles.
+        gc.set_threshold(100_000)
         stop = threading.Event()
         with _stopped_by_signals(stop):
             with self._sandbox(options) as sandbox, _address_file(sandbox.url):

@@ -80,6 +80,33 @@ def test_it_keeps_every_recorded_number_to_the_last_digit(
         assert next(sent, None) is None
 
 
+@pytest.mark.parametrize(
+    ("api_name", "file", "params"),
+    [
+        ("namechange", "namechange", {}),
+        ("index_daily", "index_daily", {"ts_code": "000001.SH,399001.SZ,399006.SZ,000300.SH"}),
+        ("suspend_d", "official_doc_samples/suspend_d", {"trade_date": "20200312"}),
+        ("disclosure_date", "official_doc_samples/disclosure_date", {"end_date": "20181231"}),
+        ("ths_member", "official_doc_samples/ths_member", {}),
+        ("dc_member", "official_doc_samples/dc_member", {"trade_date": "20250102"}),
+    ],
+)
+def test_it_replays_any_endpoint_that_the_plan_names(
+    sample: Path, tmp_path: Path, api_name: str, file: str, params: dict[str, str]
+) -> None:
+    (tmp_path / "recorded").symlink_to(sample)
+    plan = {"endpoints": {api_name: [f"recorded/{file}.csv.gz"]}}
+    (tmp_path / "replay.json").write_text(json.dumps(plan))
+    fields, rows = ReplayMarket(tmp_path).rows(api_name, params)
+    header, *lines = cells(sample / f"{file}.csv.gz")
+    if api_name == "index_daily":
+        lines = [line for line in lines if line[0] in params["ts_code"]]
+
+    assert list(fields) == header
+    assert [["" if cell is None else str(cell) for cell in row] for row in rows] == lines
+    assert lines
+
+
 def test_it_answers_a_day_quickly(recorded: ReplayMarket) -> None:
     recorded.rows("daily", {"trade_date": "20191021"})
     started = time.monotonic()
