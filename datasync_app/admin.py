@@ -6,11 +6,17 @@ The one thing that is edited here is the limit of an endpoint.
 from __future__ import annotations
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from datasync_app.datasets import get_dataset
+from datasync_app.engine import ledger
+from datasync_app.errors import LedgerRefused
 from datasync_app.models import (
     CallDay,
     EndpointAccess,
@@ -56,8 +62,18 @@ class SyncTaskAdmin(ReadOnlyAdmin):
     list_filter = ["status", "job_type"]
 
 
+class ReasonForm(ActionForm):
+    """The action's own line has room for the reason."""
+
+    reason = forms.CharField(required=False, label=_("Reason"), strip=True)
+
+
 @admin.register(SyncLedger)
 class SyncLedgerAdmin(ReadOnlyAdmin):
+    """What is held; staff may ask for a cell again, or accept a partial one for a reason."""
+
+    actions = ["ask_again", "accept"]
+    action_form = ReasonForm
     list_display = [
         "dataset",
         "cell",
@@ -74,6 +90,30 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("absent with a reason"))
     def absent(self, entry: SyncLedger) -> int:
         return len(entry.missing)
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("datasync_app.change_syncledger")
+
+    @admin.action(description=_("Ask again at the next run"), permissions=["decide"])
+    def ask_again(self, request: HttpRequest, chosen: QuerySet[SyncLedger]) -> None:
+        for entry in chosen:
+            ledger.reset(get_dataset(entry.dataset), entry.cell, now=timezone.now())
+        self.message_user(
+            request, _("%(count)d cells are asked for again.") % {"count": len(chosen)}
+        )
+
+    @admin.action(description=_("Accept as it is, for the reason given"), permissions=["decide"])
+    def accept(self, request: HttpRequest, chosen: QuerySet[SyncLedger]) -> None:
+        by, reason = request.user.get_username(), request.POST.get("reason", "")
+        try:
+            with transaction.atomic():
+                for entry in chosen:
+                    dataset = get_dataset(entry.dataset)
+                    ledger.accept(dataset, entry.cell, by, reason, now=timezone.now())
+        except LedgerRefused as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+        else:
+            self.message_user(request, _("%(count)d cells are accepted.") % {"count": len(chosen)})
 
 
 @admin.register(SyncRestatement)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from datasync_app.api.cells import AcceptView, AskAgainView, CellView
 from datasync_app.api.coverage import CoverageView
 from datasync_app.api.tasks import DailyHistoryView, FinanceHistoryView, TaskViewSet
+
+CELL = r"api/sync/cells/(?P<dataset>[^/]+)/(?P<cell>[^/]+)"
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
@@ -18,5 +21,8 @@ urlpatterns = [
         r"^api/sync/finance-history/?$", FinanceHistoryView.as_view(), name="sync-finance-history"
     ),
     re_path(r"^api/sync/coverage/?$", CoverageView.as_view(), name="sync-coverage"),
+    re_path(rf"^{CELL}/?$", CellView.as_view(), name="sync-cell"),
+    re_path(rf"^{CELL}/accept/?$", AcceptView.as_view(), name="sync-cell-accept"),
+    re_path(rf"^{CELL}/ask-again/?$", AskAgainView.as_view(), name="sync-cell-ask-again"),
     path("api/sync/", include(router.urls)),
 ]

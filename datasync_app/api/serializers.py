@@ -6,11 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
-from datasync_app.models import SyncTask, TaskStatus
+from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
 from scheduler_app.api.serializers import (
     Body,
     JSONObjectField,
     ProblemSerializer,
+    ResultField,
     TextAsGiven,
 )
 
@@ -52,6 +53,43 @@ class TaskSerializer(serializers.ModelSerializer[SyncTask]):
         model = SyncTask
         fields = TASK_FIELDS
         read_only_fields = TASK_FIELDS
+
+
+CELL_FIELDS = [
+    "dataset",
+    "cell",
+    "cell_date",
+    "state",
+    "expected_rows",
+    "received_rows",
+    "missing",
+    "disputes",
+    "doubt",
+    "accepted_by",
+    "accepted_reason",
+    "attempts",
+    "fetched_at",
+    "next_attempt_at",
+    "last_error",
+]
+
+
+class CellSerializer(serializers.ModelSerializer[SyncLedger]):
+    state = serializers.ChoiceField(choices=CellState.choices, read_only=True)
+    missing = JSONObjectField(read_only=True, help_text="code -> why it has no row")
+    disputes = JSONObjectField(read_only=True, help_text="code -> sister datasets that hold it")
+    doubt = ResultField(
+        read_only=True, help_text="an answer with fewer rows, until a second one agrees"
+    )
+
+    class Meta:
+        model = SyncLedger
+        fields = CELL_FIELDS
+        read_only_fields = CELL_FIELDS
+
+
+class AcceptBody(Body):
+    reason = TextAsGiven(help_text="why the cell is right as it is")
 
 
 class TaskListSerializer(serializers.Serializer[Any]):

@@ -13,12 +13,13 @@ from drf_spectacular.utils import (
     extend_schema_view,
 )
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from datasync_app import control
+from datasync_app.api.access import Conflict
 from datasync_app.api.serializers import (
     ConflictSerializer,
     HistoryBody,
@@ -50,11 +51,6 @@ CONFLICT = {
         ConflictSerializer, description="a task of this job is live: it is in `task`"
     )
 }
-
-
-class Refused(APIException):
-    status_code = 409
-    default_code = "conflict"
 
 
 @extend_schema(tags=["sync"])
@@ -183,7 +179,7 @@ def _steer(request: Request, id: str, how: Callable[..., SyncTask]) -> Response:
     except SyncTask.DoesNotExist:
         raise _unknown(id) from None
     except TaskRefused as refused:
-        raise Refused(str(refused)) from None
+        raise Conflict(str(refused)) from None
     return Response(TaskSerializer(task).data)
 
 

@@ -15,18 +15,18 @@ class StaffMayRead(BasePermission):
         return bool(request.user and request.user.is_authenticated and request.user.is_staff)
 
 
-class _StaffWith(StaffMayRead):
+class StaffWith(StaffMayRead):
     permission: ClassVar[str]
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return super().has_permission(request, view) and request.user.has_perm(self.permission)
 
 
-class MayChangeSchedules(_StaffWith):
+class MayChangeSchedules(StaffWith):
     permission = "scheduler_app.change_jobconfig"
     message = f"This needs a staff account with the permission {permission}."
 
 
-class MayTriggerJobs(_StaffWith):
+class MayTriggerJobs(StaffWith):
     permission = "scheduler_app.trigger_jobconfig"
     message = f"This needs a staff account with the permission {permission}."

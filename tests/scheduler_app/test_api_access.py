@@ -11,9 +11,9 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
-from datasync_app.models import SyncTask, TaskStatus
+from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
 from scheduler_app.models import ExecutionLog, JobConfig
-from tests.datasync_app.factories import SyncTaskFactory
+from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import CHANGE, JOB, TRIGGER, account, logged_in, post, registered
 
@@ -30,9 +30,11 @@ READS = [
     "/api/sync/tasks",
     "/api/sync/tasks/1",
     "/api/sync/coverage?dataset=stock_basic",
+    "/api/sync/cells/daily/20200109",
     "/api/schema/",
     "/api/docs/",
 ]
+DECIDE = "change_syncledger"
 SCHEDULE = {"cron_expression": "0 18 * * *"}
 # route, body, the permission it needs, the status of success
 WRITES = [
@@ -46,9 +48,11 @@ WRITES = [
     ("/api/sync/tasks/2/resume", {}, TRIGGER, 200),
     ("/api/sync/tasks/1/cancel", {}, TRIGGER, 200),
     ("/api/sync/daily-history", {}, TRIGGER, 202),
+    ("/api/sync/cells/daily/20200109/accept", {"reason": "so it is"}, DECIDE, 200),
+    ("/api/sync/cells/daily/20200109/ask-again", {}, DECIDE, 200),
     ("/api/sync/finance-history", {}, TRIGGER, 202),
 ]
-OTHER = {CHANGE: TRIGGER, TRIGGER: CHANGE}
+OTHER = {DECIDE: TRIGGER, CHANGE: TRIGGER, TRIGGER: CHANGE}
 
 
 @pytest.fixture(autouse=True)
@@ -57,13 +61,19 @@ def job() -> Iterator[None]:
         JobConfigFactory.create(job_id=JOB)
         ExecutionLogFactory.create(id=1, job_id=JOB)
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
+        LedgerFactory.create(state=CellState.PARTIAL)
         SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
         yield
 
 
 def state() -> list[object]:
     """What a change would change."""
-    return [*JobConfig.objects.values(), *SyncTask.objects.values(), *ExecutionLog.objects.values()]
+    return [
+        *JobConfig.objects.values(),
+        *SyncTask.objects.values(),
+        *SyncLedger.objects.values(),
+        *ExecutionLog.objects.values(),
+    ]
 
 
 def anonymous() -> Client:
@@ -118,6 +128,7 @@ def test_the_table_names_every_route() -> None:
         "job-pause", "job-resume", "job-trigger", "execution-list", "execution-detail", "preview-list",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
+        "sync-cell", "sync-cell-accept", "sync-cell-ask-again",
     }  # fmt: skip
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
     assert names == named
