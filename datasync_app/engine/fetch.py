@@ -15,7 +15,7 @@ from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
 from datasync_app.engine.truncation import whole_answer
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.latency import MOST
-from datasync_app.tushare.outcomes import Answer, AnswerKind, TushareError
+from datasync_app.tushare.outcomes import Answer, AnswerKind, CallCancelled, TushareError
 
 TICK_SECONDS = 1.0
 # So many fetched cells may wait for the writer before fewer calls are under way.
@@ -51,22 +51,26 @@ def fetch_cells(
     `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
     ends the iteration. Closing the iterator starts no further call; those in flight end by their
-    own deadline.
+    own deadline. Once `cancelled`, none is started either, and what those in flight bring is given.
     """
 
-    def call(cell: Cell) -> Fetched:
-        outcome = fetch_cell(client, dataset, cell, codes_of, cancelled=cancelled)
+    def call(cell: Cell) -> Fetched | None:
+        try:
+            outcome = fetch_cell(client, dataset, cell, codes_of, cancelled=cancelled)
+        except CallCancelled:
+            return None  # it waited, and was never made
         return _typed(dataset, cell, outcome) if typing else Fetched(cell, outcome)
 
     waiting = iter(cells)
     pool = ThreadPoolExecutor(MOST, thread_name_prefix=f"fetch-{dataset.name}")
     try:
-        flying: set[Future[Fetched]] = set()
-        arrived: deque[Future[Fetched]] = deque()
+        flying: set[Future[Fetched | None]] = set()
+        arrived: deque[Future[Fetched | None]] = deque()
         while True:
             room = client.calls_in_flight(dataset.name)
             while (
-                len(flying) < room
+                not cancelled()
+                and len(flying) < room
                 and len(flying) + len(arrived) < room + AHEAD
                 and (cell := next(waiting, None)) is not None
             ):
@@ -79,8 +83,8 @@ def fetch_cells(
             )
             arrived.extend(done)
             tick()
-            if arrived:
-                yield arrived.popleft().result()
+            if arrived and (fetched := arrived.popleft().result()) is not None:
+                yield fetched
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -24,7 +24,7 @@ ENDS_A_LANE = (Denied, RateLimited, SourceAway)
 
 
 class _Stopped(Exception):
-    """This lane was told to end."""
+    """Nobody takes what a lane brings any more."""
 
 
 class Lanes:
@@ -83,11 +83,11 @@ class Lanes:
                 running -= 1
             elif isinstance(arrived, BaseException):
                 raise arrived
-            elif not self._stopping[at].is_set():
+            else:
                 yield at, arrived
 
     def stop(self, at: int) -> None:
-        """End one lane; what it still brings is dropped."""
+        """Start no further call of one lane; what those under way bring has cost quota and is given."""
         self._stopping[at].set()
 
     def _run(self, at: int, plan: Plan) -> None:
@@ -97,25 +97,25 @@ class Lanes:
             plan.dataset,
             plan.calls,
             cancelled=self._stopping[at].is_set,
-            tick=lambda: self._check(at),
+            tick=self._check,
             codes_of=self._codes_of,
             typing=self._typing,
         )
         try:
             with closing(cells):
                 for fetched in cells:
-                    self._hand_over(at, fetched)
-                    self._check(at)
                     if isinstance(fetched.outcome, ENDS_A_LANE):
-                        break
+                        self.stop(at)
+                    self._hand_over(at, fetched)
+                    self._check()
         except _Stopped:
             pass  # its end is told like any other
         except BaseException as error:
             last = error
         self._hand_over(at, last)
 
-    def _check(self, at: int) -> None:
-        if self._stopping[at].is_set():
+    def _check(self) -> None:
+        if self._left.is_set():
             raise _Stopped
 
     def _hand_over(self, at: int, arrived: Fetched | BaseException | None) -> None:

@@ -166,14 +166,12 @@ class Engine:
 
         def account(at: int, fetched: Fetched) -> None:
             report = reports[at]
-            if report.stopped:
-                return  # it was held back when its lane ended
             report.calls += 1
             accounts.account(plans[at].dataset, fetched, report, books)
             if shown is None or at < shown:
                 self._on_cell(report, fetched.cell)
             failures[at] = failures[at] + 1 if _has_failed(fetched) else 0
-            if failures[at] >= OUTAGE_FAILURES:
+            if failures[at] >= OUTAGE_FAILURES and not report.stopped:
                 report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
             if report.stopped:
                 lanes.stop(at)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from datasync_app.datasets import DAILY
-from datasync_app.engine.run import OwnGuard
-from datasync_app.errors import Parked
-from datasync_app.models import GOOD_STATES, Daily, SyncLedger, SyncTask, TaskStatus
+from datasync_app import jobs
+from datasync_app.models import (
+    GOOD_STATES,
+    CellState,
+    Daily,
+    SyncLedger,
+    SyncTask,
+    TaskStatus,
+)
 from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.session import open_session
@@ -24,13 +34,17 @@ from tests.datasync_app.tiny_market import TinyMarket
 pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
+START = dt.datetime(2020, 1, 10, 10, 0, tzinfo=dt.UTC)
+# A window of a minute passes in this part of it.
+HASTE = 100
+SIXTY_DAYS = {"start": "20191018", "end": "20200109"}
 
 
 class Clock:
     """One virtual time for the run, the client and the source."""
 
     def __init__(self) -> None:
-        self.now = dt.datetime(2020, 1, 10, 10, 0, tzinfo=dt.UTC)
+        self.now = START
 
     def __call__(self) -> dt.datetime:
         return self.now
@@ -42,38 +56,46 @@ class Clock:
         self.now += dt.timedelta(seconds=seconds)
 
 
-def test_a_list_under_one_call_an_hour_is_complete_in_the_fewest_hours() -> None:
+def go_on() -> ExecutionLog:
+    """The follow-up that waits, taken out of the queue."""
+    waiting = ExecutionLog.objects.get(caused_by=Cause.FOLLOW_UP, status=Status.QUEUED)
+    waiting.delete()
+    return waiting
+
+
+def test_a_list_under_one_call_an_hour_is_complete_in_the_fewest_hours(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SYNC_TASK_STALE_TIMEOUT_MINUTES = 10
     clock = Clock()
     quotas = {"stock_basic": Quota(1, "小时")}
     with Sandbox(TinyMarket(), quota=0, quotas=quotas, monotonic=clock.seconds) as source:
         client = TushareClient(
             "a-token", source.url, clock=clock.seconds, now=clock, sleep=clock.sleep
         )
-        start, runs, done = clock.now, 0, False
-        while not done:
-            runs += 1
-            assert runs < 20
-            try:
-                with open_session(
-                    "sync_stock_basic", OwnGuard(), client=client, now=clock
-                ) as session:
-                    report = session.engine.refresh_stock_list()
-                    if report.parked_until:
-                        raise Parked("the quota is spent", report.parked_until, {})
-                    done = report.is_good
-            except Parked as parked:
-                clock.now = max(parked.until, clock.now)
+        monkeypatch.setattr(jobs, "open_session", partial(open_session, client=client, now=clock))
+        execution, runs = run("sync_stock_basic"), 1
+        while execution.status == Status.CANCELLED and runs < 9:
+            # Whoever starts it once the limit of a stale task has passed asks for nothing.
+            clock.now += dt.timedelta(minutes=11)
+            asked = len(source.requests)
+            assert run("sync_stock_basic").status == Status.CANCELLED
+            assert len(source.requests) == asked
+            clock.now = max(clock.now, go_on().scheduled_for)
+            execution, runs = run("sync_stock_basic", caused_by=Cause.FOLLOW_UP), runs + 1
         client.close()
-        asked = Counter(params["list_status"] for _name, params in source.requests)
-        assert source.served["stock_basic"] == 4
-    # Four statuses at one call an hour: three full hours between the first and the last.
-    assert 3 * HOUR <= clock.now - start <= 4 * HOUR
-    assert set(asked) == {"L", "D", "P", "G"}
-    states = set(SyncLedger.objects.values_list("state", flat=True))
-    assert states <= set(GOOD_STATES)
-    # The parked task goes on as itself: none failed, none was started twice.
-    assert runs > 1
-    assert SyncTask.objects.get().status == TaskStatus.COMPLETED
+        assert execution.status == Status.SUCCESS, execution.error_message
+        # Four statuses at one call an hour: three full hours between the first and the last.
+        assert 3 * HOUR <= clock.now - START <= 4 * HOUR
+        assert runs == source.served["stock_basic"] == 4
+        asked_for = {
+            params["list_status"] for name, params in source.requests if name == "stock_basic"
+        }
+    assert asked_for == {"L", "D", "P", "G"}
+    assert set(SyncLedger.objects.values_list("state", flat=True)) <= set(GOOD_STATES)
+    # One task from beginning to end, and nothing failed on the way.
+    assert list(SyncTask.objects.values_list("status", flat=True)) == [TaskStatus.COMPLETED]
+    assert not ExecutionLog.objects.filter(status=Status.FAILED).exists()
 
 
 @pytest.fixture
@@ -98,34 +120,59 @@ def test_a_parked_run_is_cancelled_not_failed_and_asks_for_a_follow_up(
     assert task.status == TaskStatus.PAUSED and "The run goes on at" in task.failure_reason
 
 
-def test_sixty_days_end_with_no_open_cell_while_another_script_burns_half_the_quota() -> None:
-    clock = Clock()
-    market = TinyMarket()
-    with Sandbox(market, quota=40, monotonic=clock.seconds) as source:
+def hasty_seconds() -> float:
+    return time.monotonic() * HASTE
+
+
+def hasty_sleep(seconds: float) -> None:
+    time.sleep(max(seconds, 0) / HASTE)
+
+
+@contextmanager
+def rival_of(source: Sandbox, calls_a_minute: int) -> Iterator[None]:
+    """Another script that calls `daily` with the same token, evenly, come what may."""
+    stop = threading.Event()
+    body = {"api_name": "daily", "token": "a-token", "params": {"trade_date": "20200106"}}
+
+    def burn() -> None:
+        while not stop.wait(60 / calls_a_minute / HASTE):
+            source.answer("/daily", json.dumps(body).encode())
+
+    thread = threading.Thread(target=burn)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_sixty_days_end_with_no_failed_cell_while_another_script_burns_half_the_quota(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    since = hasty_seconds()
+
+    def now() -> dt.datetime:
+        return START + dt.timedelta(seconds=hasty_seconds() - since)
+
+    with Sandbox(TinyMarket(), quota=40, latency_ms=3, monotonic=hasty_seconds) as source:
         client = TushareClient(
-            "a-token", source.url, clock=clock.seconds, now=clock, sleep=clock.sleep
+            "a-token", source.url, clock=hasty_seconds, now=now, sleep=hasty_sleep
         )
-        rival = TushareClient("a-token", source.url, clock=clock.seconds, now=clock)
-
-        def burn(*_: object) -> None:
-            # After each of our cells another script makes a call of the same endpoint.
-            source.answer("/daily", b'{"api_name": "daily", "token": "a-token", "params": '
-                          b'{"trade_date": "20200106"}}')  # fmt: skip
-
-        with open_session("sync", OwnGuard(), client=client, now=clock, on_cell=burn) as session:
-            first, last = dt.date(2019, 10, 18), dt.date(2020, 1, 9)
-            session.engine.prepare(first, last)
-            for _ in range(10):
-                report = session.engine.sync_dates(DAILY, first, last)
-                if report.is_good:
-                    break
-                assert report.parked_until is not None
-                clock.now = max(clock.now, report.parked_until)
-        rival.close()
+        monkeypatch.setattr(jobs, "open_session", partial(open_session, client=client, now=now))
+        with rival_of(source, calls_a_minute=20):
+            execution = run("sync_daily_by_date", **SIXTY_DAYS)
+            while execution.status == Status.CANCELLED:
+                hasty_sleep((go_on().scheduled_for - now()).total_seconds())
+                execution = run("sync_daily_by_date", caused_by=Cause.FOLLOW_UP, **SIXTY_DAYS)
         client.close()
         assert source.refused["daily"] > 0, "the other script was never in the way"
-    assert report.is_good and report.good >= 60
-    assert Daily.objects.count() == 30 * report.good
+    assert execution.status == Status.SUCCESS, execution.error_message
+    days = SyncLedger.objects.filter(dataset="daily")
+    assert days.count() == 60
+    assert set(days.values_list("state", "attempts")) == {(CellState.COMPLETE, 0)}
+    assert Daily.objects.count() == 30 * 60
+    assert not ExecutionLog.objects.filter(status=Status.FAILED).exists()
 
 
 def test_a_run_that_leaves_a_cell_open_asks_for_a_follow_up_at_its_next_attempt(

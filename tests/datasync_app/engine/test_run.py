@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
+import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -18,6 +22,7 @@ from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, Sy
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.circuit import Circuit
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.outcomes import Answer, RateLimited, RateUnit
 from tests.datasync_app.tiny_market import TinyMarket
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +179,42 @@ def test_an_outage_ends_the_run_and_marks_nothing_good(sandbox: Sandbox, clock: 
     assert "failed calls in a row" in report.stopped
     assert report.calls < 10 < len(report.open_cells)
     assert not SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE).exists()
+
+
+class RefusedFirst(TushareClient):
+    """Two calls under way: Friday's is refused while Thursday's is still to be answered."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("a-token", url, sleep=lambda seconds: None)
+        self.asked, self.refused = threading.Event(), threading.Event()
+
+    def calls_in_flight(self, api_name: str) -> int:
+        return 2
+
+    def fetch(
+        self, api_name: str, params: Mapping[str, object], *args: Any, **kwargs: Any
+    ) -> Answer:
+        if params.get("trade_date") == "20200110":
+            self.asked.wait(5)
+            self.refused.set()
+            raise RateLimited("used up", unit=RateUnit.HOUR, reset_at=NOW, api_name=api_name)
+        answer = super().fetch(api_name, params, *args, **kwargs)
+        if api_name == "daily":
+            self.asked.set()
+            self.refused.wait(5)
+            time.sleep(0.1)  # the refusal is taken in first
+        return answer
+
+
+def test_an_answer_under_way_when_another_call_is_refused_is_kept(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    engine = Engine(RefusedFirst(sandbox.url), guard=OwnGuard(), now=clock)
+    engine.prepare(MONDAY, FRIDAY)
+    report = engine.sync_dates(DAILY, MONDAY, FRIDAY)
+    assert report.parked_until is not None
+    assert daily_calls(sandbox) == ["20200109"]
+    assert Daily.objects.filter(trade_date=dt.date(2020, 1, 9)).count() == 30
 
 
 def test_while_the_source_is_known_to_be_away_no_cell_fails(sandbox: Sandbox, clock: Clock) -> None:
