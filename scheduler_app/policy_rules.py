@@ -80,7 +80,7 @@ RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | Calendar] = {
     "retry_backoff": Factor(1, 100),
     "pause_after_failures": Whole(0, 1000, "failures"),
     "retention_days": Whole(0, 36_500, "days"),
-    "retention_runs": Whole(0, 1_000_000, "executions"),
+    "retention_runs": Whole(0, 100_000, "executions"),
 }
 POLICIES = tuple(RULES)
 

@@ -7,7 +7,8 @@ the database notifies,
    minute covers the rest;
 2. hands queued executions to the dispatcher;
 3. closes the runs of processes that stopped beating;
-4. mirrors what is loaded into `DjangoJob`, and tells the process row what is applied.
+4. mirrors what is loaded into `DjangoJob`, and tells the process row what is applied;
+5. once a minute, deletes what need not be kept.
 
 A term ends when the lease is lost or given away; the next one starts with nothing loaded.
 """
@@ -22,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import claims, processes, recovery
+from scheduler_app import claims, processes, recovery, retention
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
@@ -35,6 +36,7 @@ from scheduler_app.runner import DueSlots, Queued, Work
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 60.0
+TIDY_SECONDS = 60.0
 # After an outage of its own a process judges others only when they had time to beat again.
 JUDGE_AFTER_SECONDS = 5.0
 LATE = f"it could not be started within {GRACE.seconds} s"
@@ -64,6 +66,7 @@ class Term:
         self._revision: int | None = None
         self._resync_at = 0.0
         self._judge_from = 0.0
+        self._tidy_at = 0.0
         self._mirrored: dict[str, datetime] | None = None
         self._told: dict[str, object] = {}
 
@@ -101,7 +104,6 @@ class Term:
         revision = _revision()
         if revision != self._revision or time.monotonic() >= self._resync_at:
             self.load(jobs, timezone.now(), revision)
-            processes.forget_old()
         if not self._settled:
             self._settle(jobs)
         self._hand_over_queued()
@@ -109,6 +111,10 @@ class Term:
             recovery.close_abandoned(self._process.id)
         self._mirror()
         self._tell()
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
+            processes.forget_old()
+            retention.prune(timezone.now())
 
     def load(self, jobs: JobRegistry, now: datetime, revision: int | None = None) -> None:
         """Make what is loaded equal to the enabled rows."""
