@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.concept import CONCEPT_SOURCES
 from datasync_app.datasets.market import (
     ADJ_FACTOR,
     BSE_MAPPING,
@@ -28,6 +29,7 @@ DATASETS: dict[str, Dataset] = {
         ADJ_FACTOR,
         DAILY_BASIC,
         INDEX_DAILY,
+        *(each for source in CONCEPT_SOURCES.values() for each in (source.listed, source.members)),
     )
 }
 # What `sync_daily_by_date` keeps up to date, by trade date; suspensions explain the others' days.

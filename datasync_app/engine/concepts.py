@@ -94,21 +94,19 @@ class ConceptSync:
         """The constituents of every concept on the list."""
         dataset = self.source.members
         assert isinstance(dataset.cut, ByConcept)  # noqa: S101
-        return self._run(dataset, [dataset.cut.of(each, self.day) for each in self._open_ids()])
+        return self._run(
+            dataset, [dataset.cut.of(each, self.day) for each in listed_ids(self.source)]
+        )
 
     def _run(self, dataset: Dataset, cells: list[Cell]) -> DatasetReport:
         books = ConceptBooks(dataset, on=self._on(), fence=self.fence, now=self.now)
         return self.engine.run(plan_concepts(dataset, cells, now=self.now()), books=books)
 
-    def _open_ids(self) -> list[str]:
-        listed = self.source.listed.model._default_manager.filter(valid_to=None)
-        return sorted(set(listed.values_list(self.source.id_field, flat=True)))
-
     def _close_members_of_closed(self) -> None:
         dataset = self.source.members
         with self.fence():
             held = dataset.model._default_manager.filter(valid_to=None)
-            orphans = held.exclude(**{f"{dataset.key[0]}__in": self._open_ids()})
+            orphans = held.exclude(**{f"{dataset.key[0]}__in": listed_ids(self.source)})
             orphans.update(valid_to=self._on())
 
     def _on(self) -> dt.date:
@@ -142,6 +140,30 @@ def plan_concepts(dataset: Dataset, cells: list[Cell], *, now: dt.datetime) -> P
             good.append(cell)
     todo.sort(key=lambda each: each[0])
     return Plan(dataset, tuple(cell for _, cell in todo), tuple(good), tuple(waiting))
+
+
+def cells_of(dataset: Dataset) -> list[Cell]:
+    """The cells that should be good: the list, or every concept that is on it; none of a source
+    that was never asked."""
+    source = source_of(dataset)
+    if not SyncLedger.objects.filter(dataset=source.listed.name).exists():
+        return []
+    if isinstance(dataset.cut, ByConcept):
+        return [dataset.cut.of(each, None) for each in listed_ids(source)]
+    return [Cell("all")]
+
+
+def source_of(dataset: Dataset) -> ConceptSource:
+    (source,) = (
+        each for each in CONCEPT_SOURCES.values() if dataset in (each.listed, each.members)
+    )
+    return source
+
+
+def listed_ids(source: ConceptSource) -> list[str]:
+    """The ids on the list, as it is held."""
+    listed = source.listed.model._default_manager.filter(valid_to=None)
+    return sorted(set(listed.values_list(source.id_field, flat=True)))
 
 
 def second_look(source: ConceptSource) -> dt.datetime | None:

@@ -6,13 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db.models import Count
 
 from datasync_app.datasets.base import Cell, Dataset
+from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList
 from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, Whole
 from datasync_app.datasets.market import EXCHANGES
 from datasync_app.dates import SHANGHAI, market_day, show_date
-from datasync_app.engine import horizon, ledger
+from datasync_app.engine import concepts, horizon, ledger
 from datasync_app.engine.denial import NOT_AVAILABLE
 from datasync_app.engine.plan import plan_range
 from datasync_app.errors import DatasyncError
@@ -133,6 +135,8 @@ def cover(
     """
     if isinstance(dataset.cut, (ByListStatus, Whole)):
         return _coverage(dataset, dataset.cut.all())
+    if isinstance(dataset.cut, (ConceptList, ByConcept)):
+        return _cover_concepts(dataset)
     first = start or horizon.of(dataset) or horizon.earliest()
     last = min(end or market_day(now), market_day(now))
     if first is None:
@@ -157,6 +161,20 @@ def cover(
         not_due=len(plan.not_due),
         outdated=outdated,
     )
+
+
+def _cover_concepts(dataset: Dataset) -> Coverage:
+    """The list or the constituents of a source; one that nobody asked for is no gap."""
+    if cells := concepts.cells_of(dataset):
+        return _coverage(dataset, cells)
+    taken = SyncLedger.objects.filter(
+        dataset__in=[source.listed.name for source in CONCEPT_SOURCES.values()]
+    )
+    source = concepts.source_of(dataset)
+    wanted = concepts.candidates(settings.SYNC_CONCEPT_SOURCE)[0]
+    if taken.exists() or source is not wanted:
+        return Coverage(dataset.name, said="not the source that concepts are taken from")
+    return Coverage(dataset.name, said="nothing was ever fetched", was_fetched=False)
 
 
 def _coverage(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.concept import ByConcept, ConceptList
 from datasync_app.datasets.cuts import ByCodeYear, ByTradeDate
 from datasync_app.datasets.market import BSE_MAPPING, NAMECHANGE
 from datasync_app.dates import check_range, market_day, parse_date, show_date
@@ -56,6 +57,11 @@ class Command(BaseCommand):
             raise CommandError(problem)
         name = options["name"]
         try:
+            if name in DATASETS and isinstance(DATASETS[name].cut, (ConceptList, ByConcept)):
+                raise CommandError(
+                    f"The list and its constituents come together: say `manage.py sync "
+                    f"sync_concept_data`, with SYNC_CONCEPT_SOURCE for another source than {name}'s."
+                )
             if name in DATASETS:
                 self._check_codes(DATASETS[name], options["codes"])
                 self._sync_dataset(DATASETS[name], start, end, dry_run=options["dry_run"])

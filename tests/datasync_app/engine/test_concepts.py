@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from datasync_app.datasets import get_dataset
 from datasync_app.engine.concepts import ConceptSync, candidates, second_look
+from datasync_app.engine.coverage import Coverage, cover
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import OwnGuard
 from datasync_app.models import CellState, ConceptDetail, SyncLedger, ThsIndex, ThsMember
@@ -262,3 +264,23 @@ def test_a_source_by_trade_date_is_asked_for_the_last_due_day(
     assert execution.status == Status.SUCCESS, execution.error_message
     assert now_held() == BOTH
     assert SyncLedger.objects.get(dataset="dc_index").cell_date is not None
+
+
+def test_coverage_tells_of_the_source_that_is_taken(
+    source: Sandbox, market: ConceptMarket, clock: Clock
+) -> None:
+    def covered(name: str) -> Coverage:
+        return cover(get_dataset(name), None, None, now=clock())
+
+    assert not covered("ths_index").is_good
+    assert covered("concept").said == "not the source that concepts are taken from"
+    market.broken.add("885001.TI")
+    sync(clock)
+    listed, members = covered("ths_index"), covered("ths_member")
+    assert (listed.is_good, listed.good) == (True, 1)
+    assert (members.good, set(members.open_cells)) == (1, {"885001.TI"})
+    assert covered("dc_member").is_good and covered("dc_member").said
+    market.broken.clear()
+    clock.sleep(3600)
+    sync(clock)
+    assert covered("ths_member").is_good
