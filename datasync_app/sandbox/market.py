@@ -83,7 +83,7 @@ TABLES: Mapping[str, Table] = {
     "trade_cal": Table(CALENDAR_FIELDS, CALENDAR_FIELDS, trade_cal),
     "stock_basic": Table(BASIC_FIELDS, _BASIC_DEFAULTS, stock_basic),
     "daily": Table(DAILY_FIELDS, DAILY_FIELDS[:-2], daily),
-    "daily_basic": Table(VALUATION_FIELDS, VALUATION_FIELDS, daily_basic),
+    "daily_basic": Table(VALUATION_FIELDS, VALUATION_FIELDS[:-1], daily_basic),
     "adj_factor": Table(FACTOR_FIELDS, FACTOR_FIELDS, adj_factor),
     "disclosure_date": Table(DISCLOSURE_FIELDS, DISCLOSURE_FIELDS[:-1], disclosure_date),
     "fina_indicator": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
@@ -32,12 +32,10 @@ from datasync_app.sandbox.protocol import (
 from datasync_app.sandbox.publication_plan import PublicationPlan
 from datasync_app.sandbox.reply import Reply
 from datasync_app.sandbox.restatement_plan import Restatement, RestatementPlan
+from datasync_app.sandbox.tally import Cell, Tally
 
 logger = logging.getLogger(__name__)
 
-Cell = tuple[str, tuple[tuple[str, str], ...]]
-# What a test may look back on; a sandbox that runs for months forgets older calls.
-_REQUESTS_KEPT = 100_000
 _ACCOUNT_FIELDS = ("user_id", "到期时间", "到期积分")
 
 
@@ -89,13 +87,7 @@ class Sandbox:
         self._token = token
         self._clock = clock
         self._windows = CallWindows(monotonic, minute_seconds)
-        self._served: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
-        self._reasons: Counter[tuple[str, str]] = Counter()
-        self._faulted: Counter[tuple[str, str]] = Counter()
-        self._requests: deque[tuple[str, dict[str, str]]] = deque(maxlen=_REQUESTS_KEPT)
-        self._cells: deque[Cell] = deque(maxlen=_REQUESTS_KEPT)
-        self._lock = threading.Lock()
+        self._tally = Tally()
         self._stopping = threading.Event()
         try:
             self._connections = Connections(
@@ -141,47 +133,37 @@ class Sandbox:
     @property
     def served(self) -> Counter[str]:
         """Calls answered with code 0, by endpoint; spoiled answers are not among them."""
-        with self._lock:
-            return self._served.copy()
+        return self._tally.served
 
     @property
     def refused(self) -> Counter[str]:
         """Calls refused with a code other than 0, by endpoint."""
-        with self._lock:
-            return self._refused.copy()
+        return self._tally.refused
 
     @property
     def refusal_reasons(self) -> Counter[tuple[str, str]]:
         """Refused calls by (endpoint, reason): rate, permission, token, parameter, endpoint."""
-        with self._lock:
-            return self._reasons.copy()
+        return self._tally.refusal_reasons
 
     @property
     def faulted(self) -> Counter[str]:
         """Spoiled answers, by fault."""
-        by_fault: Counter[str] = Counter()
-        with self._lock:
-            for (_, name), count in self._faulted.items():
-                by_fault[name] += count
-        return by_fault
+        return self._tally.faulted
 
     @property
     def faults_by_endpoint(self) -> Counter[tuple[str, str]]:
         """Spoiled answers, by (endpoint, fault)."""
-        with self._lock:
-            return self._faulted.copy()
+        return self._tally.faults_by_endpoint
 
     @property
     def requests(self) -> list[tuple[str, dict[str, str]]]:
         """Calls as they arrived: endpoint and parameters, never the token."""
-        with self._lock:
-            return list(self._requests)
+        return self._tally.requests
 
     @property
     def cells(self) -> Counter[Cell]:
         """Answers that were sent whole and unspoiled, by endpoint and parameters, sorted by name."""
-        with self._lock:
-            return Counter(self._cells)
+        return self._tally.cells
 
     def truth(self, api_name: str, **params: str) -> tuple[tuple[str, ...], Rows]:
         """Every field and row there is, with nothing held back, cut or spoiled; restated as by now."""
@@ -199,8 +181,7 @@ class Sandbox:
         try:
             request = parse_request(path, body)
             api_name, params = request.api_name, dict(request.params)
-            with self._lock:
-                self._requests.append((api_name, params))
+            self._tally.arrived(api_name, params)
             data = self._data(request)
         except Refusal as caught:
             refusal = caught
@@ -218,16 +199,9 @@ class Sandbox:
         reply = fate.spoil(api_name, honest) if fate else honest
         # A fault that does not apply, as no rows to a refusal, leaves the reply as it is.
         fault = fate.name if fate and reply is not honest else ""
-        with self._lock:
-            if fault:
-                self._faulted[api_name, fault] += 1
-            elif refusal:
-                self._refused[api_name] += 1
-                self._reasons[api_name, refusal.reason] += 1
-            else:
-                self._served[api_name] += 1
-                self._cells.append((api_name, tuple(sorted(params.items()))))
-        outcome = fault or (refusal.reason if refusal else "ok")
+        reason = refusal.reason if refusal else ""
+        self._tally.answered(api_name, params, fault=fault, reason=reason)
+        outcome = fault or reason or "ok"
         logger.debug("action=answer api_name=%s outcome=%s", api_name, outcome)
         return reply
 
@@ -237,9 +211,7 @@ class Sandbox:
             "source": self.identity,
             "points": self.points,
             "now": self._clock().astimezone(SHANGHAI).isoformat(timespec="seconds"),
-            "served": dict(self.served),
-            "refused": _nested(self.refusal_reasons),
-            "faults": _nested(self.faults_by_endpoint),
+            **self._tally.summary(),
         }
 
     def set_clock(self, body: bytes) -> dict[str, object]:
@@ -280,13 +252,6 @@ class Sandbox:
     def _account(self) -> list[object]:
         expires = self._clock() + dt.timedelta(days=365)
         return ["sandbox", f"{expires:%Y-%m-%d}", float(self.points)]
-
-
-def _nested(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    nested: dict[str, dict[str, int]] = {}
-    for (api_name, reason), count in counts.items():
-        nested.setdefault(api_name, {})[reason] = count
-    return nested
 
 
 def _table(

@@ -47,10 +47,18 @@ def daily_basic(scene: Scene, params: Mapping[str, str]) -> Rows:
     for bars in _traded(scene, "daily_basic", params):
         volume = world.bars.volume(bars.who, bars.when, bars.close, bars.pre_close)
         columns = world.valuations.columns(bars.who, bars.when, bars.close, volume)
+        columns["limit_status"] = _closing(bars)
         rows += _rows(scene, bars.who, bars.when, [columns[name] for name in VALUATION_FIELDS[2:]])
         if scene.is_enough(len(rows)):
             break
     return rows
+
+
+def _closing(bars: Bars) -> list[object]:
+    """How a day closed: 0 unchanged, 1 up, 4 down. No close is at its limit here."""
+    change = bars.close - bars.pre_close
+    states: list[object] = np.where(change > 0, 1, np.where(change < 0, 4, 0)).tolist()
+    return states
 
 
 def adj_factor(scene: Scene, params: Mapping[str, str]) -> Rows:

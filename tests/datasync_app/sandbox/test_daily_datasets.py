@@ -139,6 +139,8 @@ def test_it_values_every_bar_at_its_close(generated: GeneratedMarket, share: flo
             float(str(row[name])) for name in ("close", "total_share", "float_share", "free_share")
         )
         assert close == bar["close"]
+        change = float(str(bar["change"]))
+        assert row["limit_status"] == (1 if change > 0 else 4 if change < 0 else 0)
         assert row["total_mv"] == pytest.approx(close * total, abs=1e-4)
         assert row["circ_mv"] == pytest.approx(close * part, abs=1e-4)
         assert 0 < free < part <= total
