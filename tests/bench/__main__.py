@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import limiter_cost, pacing, throughput
+from tests.bench import limiter_cost, pacing, scheduler, throughput
 from tests.bench.report import say
 from tests.bench.surroundings import private_database
 
@@ -21,12 +21,15 @@ def main() -> None:
         metavar="SECONDS",
         help="how long a minute of quota lasts; latencies are scaled alike [60]",
     )
-    options = parser.add_argument("names", nargs="*", help="throughput, limiter, pacing [all]")
+    options = parser.add_argument(
+        "names", nargs="*", help="throughput, limiter, pacing, scheduler [all]"
+    )
     given = parser.parse_args()
     benchmarks: Mapping[str, Callable[[], None]] = {
         "throughput": throughput.run,
         "limiter": limiter_cost.run,
         "pacing": lambda: pacing.run(given.window),
+        "scheduler": scheduler.run,
     }
     unknown = [name for name in given.names if name not in benchmarks]
     if unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -48,3 +49,12 @@ def kills_the_loop(run: Run) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(loop.ident or 0), ctypes.py_object(SystemExit)
     )
+
+
+def tells_how_late(run: Run) -> Mapping[str, object]:
+    """Tells how many seconds after its slot it started."""
+    return {"late": time.time() - run.scheduled_for.timestamp()}
+
+
+for number in range(int(os.environ.get("TEST_JOBS", "0"))):
+    register_job(f"many_{number:04}", name=f"Many {number}")(tells_how_late)
