@@ -60,7 +60,7 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> Execu
         owner.hold()
         lock_job(job_id)
         config = JobConfig.objects.get_by_job_id(job_id)
-        if config is None or not _has_slot(config, slot):
+        if config is None or not has_slot(config, slot):
             logger.info("action=drop_slot job_id=%s slot=%s: not scheduled any more", job_id, slot)
             return None
         taken = ExecutionLog.objects.filter(job_id=job_id, scheduled_for=slot, attempt=1).first()
@@ -236,7 +236,8 @@ def _note_run(job_id: str, now: datetime) -> None:
     JobConfig.objects.filter(job_id=job_id).update(last_run_at=now)
 
 
-def _has_slot(config: JobConfig, slot: datetime) -> bool:
+def has_slot(config: JobConfig, slot: datetime) -> bool:
+    """Whether the row, as it is now, fires at that moment."""
     try:
         return config.enabled and trigger_of(config).is_slot(slot)
     except InvalidCron:

@@ -1,30 +1,37 @@
 """Where the work runs: threads of this process.
 
-Work waits in an inbox by job. A free thread takes everything that waits for one job, claims it, and
-runs what it got, so that one job's slots are claimed in order and nothing is claimed that no thread
-is free to run. While the database is away the work stays in the inbox.
+Work waits in an inbox by job. One free thread at a time takes what waits for as many jobs as threads
+are free, claims it together, and hands out what it got; so one job's slots are claimed in order, and
+nothing is claimed that no thread is free to run, or will be within a tenth of a second while runs are
+that short. While the database is away the work stays in the inbox.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 
 from django.db import close_old_connections, connections
 
 from scheduler_app.errors import LeaseLost
 from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import AWAY, Outage
-from scheduler_app.runner import Runner, Work, merged
+from scheduler_app.runner import Runner
 from scheduler_app.watchdog import Watched
+from scheduler_app.work import Work, merged
 
 logger = logging.getLogger(__name__)
 
 THREADS = 32
 RETRY_SECONDS = 0.5
+TRUSTED_SECONDS = 1.0
+SOON_SECONDS = 0.1
+ROOM_AT_MOST = 200
 
 
 class ThreadDispatcher:
@@ -33,8 +40,11 @@ class ThreadDispatcher:
         self._outage = outage
         self._changed = threading.Condition()
         self._waiting: dict[str, dict[Work, None]] = {}
-        self._claiming: set[str] = set()
+        # What could not be claimed for an error of its own: tried again with the job's next work.
+        self._parked: dict[str, dict[Work, None]] = {}
+        self._is_claiming = False
         self._claimed: deque[ExecutionLog] = deque()
+        self._ended: deque[float] = deque(maxlen=ROOM_AT_MOST)
         self._busy = 0
         self._stopped = False
         self._threads = [
@@ -49,13 +59,15 @@ class ThreadDispatcher:
     def put(self, work: Work) -> None:
         """Hand over work; the same work twice counts once while it waits."""
         with self._changed:
-            self._waiting.setdefault(work.job_id, {})[work] = None
+            parked = self._parked.pop(work.job_id, {})
+            self._waiting.setdefault(work.job_id, parked)[work] = None
             self._changed.notify()
 
     def drop_waiting(self) -> None:
         """Forget what is not claimed: whoever leads now finds it in the database."""
         with self._changed:
             self._waiting.clear()
+            self._parked.clear()
 
     def watched(self) -> Watched:
         """For the watchdog. How long a run takes is nothing to judge it by."""
@@ -77,10 +89,14 @@ class ThreadDispatcher:
 
     def _serve(self) -> None:
         try:
+            used_at = 0.0
             while (task := self._take()) is not None:
                 try:
-                    close_old_connections()
+                    # One that was used a moment ago needs no look at whether it still works.
+                    if time.monotonic() - used_at > TRUSTED_SECONDS:
+                        close_old_connections()
                     task()
+                    used_at = time.monotonic()
                 except Exception:
                     logger.exception("action=dispatch failed")
                 finally:
@@ -91,54 +107,89 @@ class ThreadDispatcher:
     def _take(self) -> Callable[[], None] | None:
         """The next task, waited for; None once this dispatcher takes nothing more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._claimed or self._next_job())
+            self._changed.wait_for(lambda: self._stopped or self._claimed or self._may_claim())
             if self._stopped:
                 return None
             self._busy += 1
             if self._claimed:
                 return partial(self._runner.execute, self._claimed.popleft())
-            job_id = self._next_job() or ""
-            self._claiming.add(job_id)
-            return partial(self._claim_and_run, job_id, deque(merged(self._waiting.pop(job_id))))
+            self._is_claiming = True
+            job_ids = list(islice(self._waiting, self._room()))
+            return partial(
+                self._claim_and_run,
+                {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids},
+            )
+
+    def _room(self) -> int:
+        """How many runs could start about now: by threads that are free, or were until just now."""
+        just_now = time.monotonic() - SOON_SECONDS
+        while self._ended and self._ended[0] < just_now:
+            self._ended.popleft()
+        free = len(self._threads) - self._busy + 1
+        return max(free, len(self._ended) - len(self._claimed))
+
+    def _may_claim(self) -> bool:
+        return bool(self._waiting) and not self._is_claiming
 
     def _end_task(self) -> None:
         with self._changed:
             self._busy -= 1
+            self._ended.append(time.monotonic())
             idle = not self._claimed and not self._waiting
-            self._changed.notify_all()
+            if self._stopped:
+                self._changed.notify_all()
         if idle:
             # An idle thread would hold its connection until its next run, hours later.
             connections.close_all()
 
-    def _next_job(self) -> str | None:
-        return next((job_id for job_id in self._waiting if job_id not in self._claiming), None)
-
-    def _claim_and_run(self, job_id: str, works: deque[Work]) -> None:
+    def _claim_and_run(self, works: dict[str, deque[Work]]) -> None:
         claimed: list[ExecutionLog] = []
         try:
-            while works and not self._stopped:
-                try:
-                    claimed += self._runner.claim(works[0])
-                    self._outage.over()
-                    works.popleft()
-                except LeaseLost as lost:
-                    logger.warning("action=claim job_id=%s: %s", job_id, lost)
-                    works.clear()
-                except AWAY as error:
-                    self._outage.note(error)
-                    if not claimed:
-                        self._pause()
-                    break
+            self._claim(works, claimed)
+            self._outage.over()
+        except LeaseLost as lost:
+            logger.warning("action=claim jobs=%s: %s", len(works), lost)
+            works.clear()
+        except AWAY as error:
+            self._outage.note(error)
+            if not claimed:
+                self._pause()
         finally:
             with self._changed:
-                self._claiming.discard(job_id)
+                self._is_claiming = False
                 self._claimed.extend(claimed[1:])
-                if works:
-                    later = self._waiting.get(job_id, {})
-                    self._waiting[job_id] = dict.fromkeys(works) | later
-                self._changed.notify_all()
+                for job_id, left in works.items():
+                    if left:
+                        later = self._waiting.pop(job_id, {})
+                        self._waiting[job_id] = dict.fromkeys(left) | later
+                self._changed.notify(len(claimed) + 1)
         for execution in claimed[:1]:
             self._runner.execute(execution)
+
+    def _claim(self, works: dict[str, deque[Work]], claimed: list[ExecutionLog]) -> None:
+        """Claim what may be claimed; what is decided is taken out of `works`."""
+        try:
+            single = [left[0] for left in works.values() if len(left) == 1]
+            for execution in self._runner.claim_plain(single):
+                claimed.append(execution)
+                works[execution.job_id].popleft()
+        except (LeaseLost, *AWAY):
+            raise
+        except Exception:
+            logger.exception("action=claim jobs=%s failed; each is tried alone", len(works))
+        for job_id, left in works.items():
+            try:
+                while left and not self._stopped:
+                    claimed += self._runner.claim(left[0])
+                    left.popleft()
+            except (LeaseLost, *AWAY):
+                raise
+            except Exception:
+                # One row must not keep the others from starting.
+                logger.exception("action=claim job_id=%s failed", job_id)
+                with self._changed:
+                    self._parked[job_id] = dict.fromkeys(left)
+                left.clear()
 
     def _pause(self) -> None:
         with self._changed:

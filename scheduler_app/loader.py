@@ -13,7 +13,7 @@ from scheduler_app.cron import trigger_of
 from scheduler_app.errors import SchedulerError
 from scheduler_app.models import JobConfig
 from scheduler_app.registry import JobRegistry
-from scheduler_app.runner import DueSlots
+from scheduler_app.work import DueSlots
 
 logger = logging.getLogger(__name__)
 

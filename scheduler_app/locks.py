@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import connection
+
+# In one order everywhere: two that lock several jobs cannot wait for each other.
+_LOCK = """
+    SELECT pg_advisory_xact_lock(hashtext('scheduler_execution_log'), key),
+        set_config('idle_in_transaction_session_timeout', '2s', true)
+    FROM (SELECT DISTINCT hashtext(job_id) AS key FROM unnest(%s::text[]) AS job_id ORDER BY 1) AS keys
+"""
 
 
 def lock_job(job_id: str) -> None:
     """Wait for the job's turn; released with the transaction, which the server ends by itself if
     this process freezes in the middle of it."""
+    lock_jobs([job_id])
+
+
+def lock_jobs(job_ids: Iterable[str]) -> None:
+    """As `lock_job`, for several jobs."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('idle_in_transaction_session_timeout', '2s', true),"
-            " pg_advisory_xact_lock(hashtext('scheduler_execution_log'), hashtext(%s))",
-            [job_id],
-        )
+        cursor.execute(_LOCK, [list(job_ids)])

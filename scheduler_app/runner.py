@@ -10,13 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils import timezone
 
-from scheduler_app import claims, policies
-from scheduler_app.backlog import Backlog, Plan, nothing_late, plan
+from scheduler_app import claims, plain_claims, policies
+from scheduler_app.backlog import Plan, nothing_late, plan
 from scheduler_app.calendars import run_day
 from scheduler_app.errors import LeaseLost, RunCancelled
 from scheduler_app.leadership import Leadership
@@ -25,41 +24,9 @@ from scheduler_app.policies import Verdict
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
 from scheduler_app.tracker import ExecutionTracker
+from scheduler_app.work import DueSlots, Queued, Work, only_slot
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DueSlots:
-    """Slots that came due, with the reason to give for those that are too late."""
-
-    job_id: str
-    backlog: Backlog
-    grace: timedelta
-    reason: str
-
-
-@dataclass(frozen=True)
-class Queued:
-    """An execution that waits to be run."""
-
-    job_id: str
-    execution_id: int
-
-
-Work = DueSlots | Queued
-
-
-def merged(works: Iterable[Work]) -> list[Work]:
-    """The same work with the slots that came one by one taken together, as one decision."""
-    result: list[Work] = []
-    for work in works:
-        last = result[-1] if result else None
-        if isinstance(work, DueSlots) and isinstance(last, DueSlots) and work.grace == last.grace:
-            result[-1] = replace(work, backlog=last.backlog.followed_by(work.backlog))
-        else:
-            result.append(work)
-    return result
 
 
 class Runner:
@@ -73,6 +40,22 @@ class Runner:
         self._started: set[int] = set()
         self.stop = threading.Event()
         self.abandon = threading.Event()
+
+    def claim_plain(self, works: Iterable[Work]) -> list[ExecutionLog]:
+        """Claim at once, of at most one piece of work for each job, what can just be started.
+
+        Of a job whose execution is not among the given nothing was decided: it is for `claim`.
+
+        Raises:
+            LeaseLost: another process leads; the work is its own.
+            django.db.Error: the database is away; the same work may be claimed again.
+        """
+        now = timezone.now()
+        slots = {work.job_id: slot for work in works if (slot := only_slot(work, now)) is not None}
+        if not slots:
+            return []
+        claimed = plain_claims.claim_plain(slots, self._owner())
+        return [execution for each in claimed for execution in self._ours(each)]
 
     def claim(self, work: Work) -> list[ExecutionLog]:
         """What to execute now, each execution given exactly once.

@@ -31,7 +31,7 @@ from scheduler_app.jobstore import MirrorJobStore
 from scheduler_app.loader import Loader
 from scheduler_app.models import JobConfig, ScheduleRevision
 from scheduler_app.registry import JobRegistry
-from scheduler_app.runner import DueSlots, Queued, Work
+from scheduler_app.work import DueSlots, Queued, Work
 
 logger = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from scheduler_app import failures
 from scheduler_app.capture import LogLines
+from scheduler_app.closing import Outcome, closings
 from scheduler_app.errors import RunCancelled
 from scheduler_app.models import Cause, ExecutionLog, Role, Status
 from scheduler_app.processes import HeartbeatThread, ProcessRow
@@ -217,17 +218,25 @@ class ExecutionTracker:
     def _write(self, outcome: dict[str, Any]) -> None:
         # Where the opening write failed the row comes late, but it comes.
         execution_id = self.execution_id or self._create()
-        with transaction.atomic():
-            mine = ExecutionLog.objects.filter(pk=execution_id, process_id=self._process_id)
-            closed = mine.filter(status=Status.RUNNING).update(**outcome)
-            if closed and outcome["status"] == Status.FAILED:
-                failures.after_failures([execution_id], retriable=self._retriable)
+        if outcome["status"] != Status.FAILED:
+            closed = closings.write(Outcome(execution_id, self._process_id, **outcome))
+        else:
+            closed = self._write_failure(execution_id, outcome)
         if not closed:
             logger.warning(
                 "action=close job_id=%s execution=%s: already closed by someone else",
                 self.job_id,
                 execution_id,
             )
+
+    def _write_failure(self, execution_id: int, outcome: dict[str, Any]) -> bool:
+        with transaction.atomic():
+            closed = ExecutionLog.objects.filter(
+                pk=execution_id, process_id=self._process_id, status=Status.RUNNING
+            ).update(**outcome)
+            if closed:
+                failures.after_failures([execution_id], retriable=self._retriable)
+        return closed > 0
 
     def _leave(self) -> None:
         if self._heartbeat is not None:

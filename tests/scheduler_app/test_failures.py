@@ -22,8 +22,9 @@ from scheduler_app.models import (
 )
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
-from scheduler_app.runner import Queued, Runner
+from scheduler_app.runner import Runner
 from scheduler_app.tracker import ExecutionTracker
+from scheduler_app.work import Queued
 from tests.factories import (
     MONDAY_SIX,
     ExecutionLogFactory,

@@ -13,7 +13,8 @@ from scheduler_app.leadership import Leadership
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
-from scheduler_app.runner import DueSlots, Queued, Runner, merged
+from scheduler_app.runner import Runner
+from scheduler_app.work import DueSlots, Queued, merged
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 
 pytestmark = pytest.mark.django_db

@@ -23,10 +23,10 @@ from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerLease,
 from scheduler_app.processes import ProcessRow
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
-from scheduler_app.runner import Queued, Work
 from scheduler_app.service import SchedulerService
 from scheduler_app.term import Term
 from scheduler_app.watchdog import Watchdog
+from scheduler_app.work import Queued, Work
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 from tests.waiting import eventually
 
@@ -350,6 +350,25 @@ class TestService:
             before = len(statuses("copy_files"))
             assert eventually(lambda: statuses("copy_files")[before:].count("SUCCESS") >= 2)
             assert Watchdog(service.watched()).problem() == ""
+
+    def test_a_row_whose_claim_fails_does_not_keep_the_others_from_starting(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def has_slot(config: JobConfig, slot: datetime) -> bool:
+            if config.job_id == "fails":
+                raise ValueError("no such zone")
+            return True
+
+        JobConfigFactory(interval=True, job_id="copy_files", interval_seconds=1)
+        JobConfigFactory(interval=True, job_id="fails", interval_seconds=1)
+        with (
+            patch("scheduler_app.plain_claims.has_slot", has_slot),
+            patch("scheduler_app.claims.has_slot", has_slot),
+            serving(jobs),
+        ):
+            assert eventually(lambda: statuses("copy_files").count("SUCCESS") >= 2)
+        assert statuses("fails") == []
+        assert "action=claim job_id=fails failed" in caplog.text
 
     def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:

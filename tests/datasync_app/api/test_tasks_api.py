@@ -18,7 +18,8 @@ from datasync_app.sandbox.server import Sandbox
 from scheduler_app.leadership import Leadership
 from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.registry import registry
-from scheduler_app.runner import Queued, Runner
+from scheduler_app.runner import Runner
+from scheduler_app.work import Queued
 from tests.datasync_app.factories import SyncTaskFactory
 from tests.factories import SchedulerProcessFactory
 from tests.scheduler_app.web import TRIGGER, logged_in, post
