@@ -65,10 +65,3 @@ class Parked(DatasyncError):
         super().__init__(message)
         self.until = until
         self.result = result
-
-
-class NotBuiltYet(DatasyncError):
-    """The job is declared, but this version has nothing that it could do."""
-
-    # For the scheduler: to try again would change nothing.
-    retriable = False

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.utils import timezone
 
-from datasync_app.datasets import DAILY, STOCK_BASIC
+from datasync_app.datasets import DAILY, FINA_INDICATOR, STOCK_BASIC
 from datasync_app.dates import MarketDate, check_range, market_day, show_date
 from datasync_app.engine import concepts, horizon, ledger
+from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
 from datasync_app.engine.report import DatasetReport, incomplete
-from datasync_app.errors import NotBuiltYet, Parked, SyncIncomplete, TaskStopped
+from datasync_app.errors import Parked, SyncIncomplete, TaskStopped
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.session import Session, open_session
 from scheduler_app.errors import RunCancelled
@@ -27,11 +28,14 @@ from scheduler_app.run import Run
 
 Result = Mapping[str, object]
 
+A_DAY = dt.timedelta(days=1)
+# What is asked for again about the same time is asked for in one run.
+BETWEEN_FOLLOW_UPS = dt.timedelta(minutes=30)
+
 # Two runs that start together (the first start queues both) need not fetch the same list twice.
 JUST_FETCHED = dt.timedelta(minutes=10)
 
 DAILY_NOT_BUILT = "adj_factor, daily_basic and suspend_d are not built yet; only daily is synced."
-FINANCE_NOT_BUILT = "No finance dataset is built yet: a run fetches nothing and fails, saying so."
 
 
 def _stock_list_missing() -> bool:
@@ -114,21 +118,32 @@ def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
         return _result([*prepared, total], note=DAILY_NOT_BUILT)
 
 
-@register_job(
-    "sync_incremental_finance",
-    name="Finance reports",
-    default_cron="0 0 * * *",
-    not_built=FINANCE_NOT_BUILT,
-)
+@register_job("sync_incremental_finance", name="Finance reports", default_cron="0 0 * * *")
 def sync_incremental_finance(run: Run) -> Result:
-    """Fetch newly disclosed finance reports."""
-    raise NotBuiltYet(f"sync_incremental_finance did nothing. {FINANCE_NOT_BUILT}")
+    """Fetch reports: failed ones again, then disclosed ones, then companies that lack some."""
+    with _session(run) as session:
+        result = _result(FinanceRun(session.engine).incremental())
+        _follow_awaited(run, session)
+        return result
 
 
-@register_job("sync_history_finance", name="Finance reports, history", not_built=FINANCE_NOT_BUILT)
-def sync_history_finance(run: Run) -> Result:
-    """Fetch finance reports from SYNC_FINANCE_HISTORY_START_DATE on."""
-    raise NotBuiltYet(f"sync_history_finance did nothing. {FINANCE_NOT_BUILT}")
+@register_job("sync_history_finance", name="Finance reports, history", check=check_range)
+def sync_history_finance(run: Run, start: MarketDate | None = None) -> Result:
+    """Fetch all reports from SYNC_FINANCE_HISTORY_START_DATE or a given date on, newest first."""
+    batch_size = settings.SYNC_FINANCE_HISTORY_BATCH_SIZE
+    with _session(run, batch_size=batch_size) as session:
+        first = start or settings.SYNC_FINANCE_HISTORY_START_DATE
+        result = _result(FinanceRun(session.engine, batch_size=batch_size).history(first))
+        _follow_awaited(run, session)
+        return result
+
+
+def _follow_awaited(run: Run, session: Session) -> None:
+    """Ask again today for reports that may still come; what takes longer is for the next slot."""
+    now = session.now()
+    again = ledger.next_attempt([FINA_INDICATOR.name], after=session.task.started_at)
+    if again is not None and again < now + A_DAY:
+        run.follow_up(max(again, now + BETWEEN_FOLLOW_UPS))
 
 
 @register_job("sync_concept_data", name="Concepts", default_cron="30 18 * * *")
@@ -166,6 +181,7 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
 
     One that is parked, because only time is missing, ends as cancelled and not as failed.
     """
+    began = timezone.now()
     try:
         with open_session(
             run.job_id,
@@ -181,7 +197,7 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
     except TaskStopped as stopped:
         raise RunCancelled(f"the task was {stopped}") from stopped
     except SyncIncomplete as incomplete:
-        again = ledger.next_attempt(incomplete.result.keys())
+        again = ledger.next_attempt(incomplete.result.keys(), after=began)
         if again is not None:
             run.follow_up(max(again, timezone.now()))
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasync_app.datasets.base import Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES
+from datasync_app.datasets.finance import DISCLOSURE_DATE, FINA_INDICATOR
 from datasync_app.datasets.market import (
     ADJ_FACTOR,
     BSE_MAPPING,
@@ -30,6 +31,8 @@ DATASETS: dict[str, Dataset] = {
         DAILY_BASIC,
         INDEX_DAILY,
         *(each for source in CONCEPT_SOURCES.values() for each in (source.listed, source.members)),
+        DISCLOSURE_DATE,
+        FINA_INDICATOR,
     )
 }
 # What `sync_daily_by_date` keeps up to date, by trade date; suspensions explain the others' days.
@@ -50,6 +53,8 @@ __all__ = [
     "DAILY",
     "DAILY_DATASETS",
     "DATASETS",
+    "DISCLOSURE_DATE",
+    "FINA_INDICATOR",
     "STOCK_BASIC",
     "TRADE_CAL",
     "Dataset",

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Sum
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList
 from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, Whole
+from datasync_app.datasets.finance import DISCLOSURE_DATE, FINA_INDICATOR
 from datasync_app.datasets.market import EXCHANGES
 from datasync_app.dates import SHANGHAI, market_day, show_date
 from datasync_app.engine import concepts, horizon, ledger
 from datasync_app.engine.denial import NOT_AVAILABLE
+from datasync_app.engine.finance.coverage import disclosure_cells, in_words, periods_of
 from datasync_app.engine.plan import plan_range
 from datasync_app.errors import DatasyncError
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger, SyncQuarantine
@@ -31,8 +33,8 @@ class Coverage:
     or the source has none, the others are incomplete after attempts. `waived` are not good either,
     but nothing depends on them. `absences` counts codes without a row for a known reason.
     `disputes` are codes that a sister dataset holds, by cell; `doubts` good cells of which the source
-    now gives less; `quarantined` counts rows set apart, by cell. `said` replaces the figures where
-    there is nothing to count.
+    now gives less; `quarantined` counts rows set apart, by cell. `periods` says of each report period
+    how it stands. `said` replaces the figures where there is nothing to count, or too many cells.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class Coverage:
     disputes: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
     quarantined: dict[str, int] = field(default_factory=dict)
+    periods: dict[str, str] = field(default_factory=dict)
     said: str = ""
     was_fetched: bool = True
 
@@ -92,9 +95,10 @@ class Coverage:
             key: f"{rows} row{'s' if rows > 1 else ''} in quarantine"
             for key, rows in self.quarantined.items()
         }
+        others = {key: how for key, how in self.periods.items() if key not in open_cells}
         found = [
             (key, what)
-            for told in (open_cells, waived, disputed, self.doubts, apart)
+            for told in (open_cells, others, waived, disputed, self.doubts, apart)
             for key, what in told.items()
         ]
         return [
@@ -118,6 +122,8 @@ class Coverage:
             "doubts": self.doubts,
             "rows_in_quarantine": self.quarantined,
         }
+        if self.periods:
+            result["periods"] = self.periods
         return {**result, "said": self.said} if self.said else result
 
 
@@ -137,10 +143,19 @@ def cover(
         return _coverage(dataset, dataset.cut.all())
     if isinstance(dataset.cut, (ConceptList, ByConcept)):
         return _cover_concepts(dataset)
+    if (cover_finance := _FINANCE.get(dataset.name)) is not None:
+        return cover_finance(start, end, now)
+    return _cover_dates(dataset, start, end, now)
+
+
+def _cover_dates(
+    dataset: Dataset, start: dt.date | None, end: dt.date | None, now: dt.datetime
+) -> Coverage:
+    """Trade dates, and the calendar that they are planned by."""
     first = start or horizon.of(dataset) or horizon.earliest()
     last = min(end or market_day(now), market_day(now))
     if first is None:
-        return Coverage(dataset.name, said="nothing was ever fetched", was_fetched=False)
+        return _never_fetched(dataset)
     if end is not None and first > end:
         raise DatasyncError(f"The range is empty: {show_date(first)} lies after {show_date(end)}.")
     if isinstance(dataset.cut, ByExchangeYear):
@@ -174,7 +189,57 @@ def _cover_concepts(dataset: Dataset) -> Coverage:
     wanted = concepts.candidates(settings.SYNC_CONCEPT_SOURCE)[0]
     if taken.exists() or source is not wanted:
         return Coverage(dataset.name, said="not the source that concepts are taken from")
+    return _never_fetched(dataset)
+
+
+def _never_fetched(dataset: Dataset) -> Coverage:
     return Coverage(dataset.name, said="nothing was ever fetched", was_fetched=False)
+
+
+def _coverage_of_disclosures(
+    start: dt.date | None, end: dt.date | None, now: dt.datetime
+) -> Coverage:
+    days = disclosure_cells(start, end, now=now)
+    return _never_fetched(DISCLOSURE_DATE) if days is None else _coverage(DISCLOSURE_DATE, days)
+
+
+def _coverage_of_reports(start: dt.date | None, end: dt.date | None, now: dt.datetime) -> Coverage:
+    """Reports are counted by period: their cells are far too many to list."""
+    entries = SyncLedger.objects.filter(dataset=FINA_INDICATOR.name)
+    newest = entries.order_by("-updated_at").first()
+    if newest is None:
+        return _never_fetched(FINA_INDICATOR)
+    periods = periods_of(start, end, now=now)
+    if not periods:
+        return Coverage(FINA_INDICATOR.name, said="no report was due")
+    held = sum(standing.held for standing in periods)
+    if not held and (denied := _denial({newest.cell: newest})):
+        return Coverage(FINA_INDICATOR.name, said=denied)
+    absent = sum(standing.absent for standing in periods)
+    expected = sum(standing.expected for standing in periods)
+    open_periods = [standing for standing in periods if not standing.is_good]
+    of_them = entries.filter(cell_date__in=[standing.period for standing in periods])
+    apart = SyncQuarantine.objects.filter(dataset=FINA_INDICATOR.name, resolved_at=None)
+    return Coverage(
+        dataset=FINA_INDICATOR.name,
+        first=show_date(periods[-1].period),
+        last=show_date(periods[0].period),
+        good=held + absent,
+        rows=of_them.aggregate(rows=Sum("received_rows"))["rows"] or 0,
+        absences=absent,
+        open_cells=in_words(open_periods),
+        late=frozenset(in_words([standing for standing in open_periods if not standing.missing])),
+        disputes=dict(of_them.exclude(disputes={}).values_list("cell", "disputes")),
+        quarantined=dict(apart.values_list("cell").annotate(Count("id")).order_by("cell")),
+        periods=in_words(periods),
+        said=f"{held + absent} of {expected} reports good in {len(periods)} periods",
+    )
+
+
+_FINANCE = {
+    DISCLOSURE_DATE.name: _coverage_of_disclosures,
+    FINA_INDICATOR.name: _coverage_of_reports,
+}
 
 
 def _coverage(

@@ -129,14 +129,6 @@ def test_the_stock_list_job_holds_every_status(source: Sandbox) -> None:
     }
 
 
-@pytest.mark.parametrize("job_id", ["sync_incremental_finance", "sync_history_finance"])
-def test_a_job_that_is_not_built_fails_and_says_so(job_id: str) -> None:
-    execution = run(job_id)
-    assert execution.status == Status.FAILED
-    assert f"{job_id} did nothing" in execution.error_message
-    assert registry.get(job_id).not_built
-
-
 def test_a_live_task_of_the_same_type_refuses_the_run(source: Sandbox) -> None:
     live = SyncTaskFactory.create(job_type="sync_stock_basic", updated_at=timezone.now())
     execution = run("sync_stock_basic")

@@ -19,7 +19,7 @@ READ_AGAIN = dt.timedelta(days=7)
 
 
 class Step(enum.StrEnum):
-    """Where an expected report stands. The first three are asked for, in this order."""
+    """Where an expected report stands."""
 
     FAILED = "failed"
     """A call for it failed, or its company is on record for it, and tries are left."""
@@ -35,6 +35,10 @@ class Step(enum.StrEnum):
     """Good, and to be asked for again by now: a person wants it, or the source may have it at last."""
     GOOD = "good"
 
+
+# In this order; of the last only so many companies a run.
+ASKED_FOR = (Step.FAILED, Step.DISCLOSED, Step.MISSING)
+NOT_GOOD = (*ASKED_FOR, Step.WAITING, Step.EXHAUSTED)
 
 STEPS = """
 , record AS (
@@ -80,6 +84,12 @@ def reports_of(step: Step, scope: Scope, *, now: dt.datetime) -> list[Report]:
     """
     values = {**scope.values(now), "now": now, "job": FINANCE_JOB, "step": step.value}
     return [Report(*row[:2], *row[2:]) for row in ask(STEPS + _TODO, values)]
+
+
+def reports_lacking(scope: Scope, steps: Sequence[Step], *, now: dt.datetime) -> list[Report]:
+    """The expected reports that stand at any of these steps, the newest period first."""
+    found = [report for step in steps for report in reports_of(step, scope, now=now)]
+    return sorted(found, key=lambda report: report.period, reverse=True)
 
 
 def of_first_companies(reports: Sequence[Report], limit: int) -> list[Report]:

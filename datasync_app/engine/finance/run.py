@@ -26,9 +26,12 @@ from datasync_app.engine.finance.calls import (
 from datasync_app.engine.finance.disclosures import first_day, plan_disclosures
 from datasync_app.engine.finance.expected import Report, Scope
 from datasync_app.engine.finance.plan import (
+    ASKED_FOR,
+    NOT_GOOD,
     Step,
     companies_of,
     of_first_companies,
+    reports_lacking,
     reports_of,
     reports_to_read_again,
 )
@@ -57,7 +60,7 @@ class FinanceRun:
         today = market_day(self._engine.now())
         scope = Scope(settings.SYNC_FINANCE_HISTORY_START_DATE, today)
         prepared = [self._engine.refresh_stock_list(), self.disclosures()]
-        for step in (Step.FAILED, Step.DISCLOSED, Step.MISSING, Step.AGAIN):
+        for step in (*ASKED_FOR, Step.AGAIN):
             reports = reports_of(step, scope, now=self._engine.now())
             if step is Step.MISSING:
                 reports = of_first_companies(reports, settings.SYNC_INCREMENTAL_MISSING_LIMIT)
@@ -79,8 +82,17 @@ class FinanceRun:
 
     def only(self, scope: Scope) -> DatasetReport:
         """Every report of the scope that is not good, also those whose next attempt lies ahead."""
-        self.fetch(self._lacking(scope, *Step))
+        stocks = self._engine.refresh_stock_list()
+        if stocks.stopped:
+            return stocks
+        self.fetch(reports_lacking(scope, NOT_GOOD, now=self._engine.now()))
         return self._summed_up(scope, strict=True)
+
+    def days(self, first: dt.date, last: dt.date) -> DatasetReport:
+        """The days of `disclosure_date` from first to last; the horizon stays where it is."""
+        return self._engine.run(
+            plan_disclosures(first, last, now=self._engine.now(), patient=False)
+        )
 
     def disclosures(self, first: dt.date | None = None) -> DatasetReport:
         """The days of `disclosure_date` from the horizon on, which `first` moves."""
@@ -137,13 +149,8 @@ class FinanceRun:
             return again
         return of_first_companies(again, -(-companies_of(again) // NIGHTS))
 
-    def _lacking(self, scope: Scope, *steps: Step) -> list[Report]:
-        wanted = set(steps or (Step.FAILED, Step.DISCLOSED, Step.MISSING)) - {Step.GOOD}
-        now = self._engine.now()
-        found = [
-            report for step in Step if step in wanted for report in reports_of(step, scope, now=now)
-        ]
-        return sorted(found, key=lambda report: report.period, reverse=True)
+    def _lacking(self, scope: Scope) -> list[Report]:
+        return reports_lacking(scope, ASKED_FOR, now=self._engine.now())
 
     def _is_stopped(self) -> bool:
         return bool(self.report.stopped)

@@ -19,11 +19,13 @@ from datasync_app.datasets.market import BSE_MAPPING, NAMECHANGE
 from datasync_app.dates import check_range, market_day, parse_date, show_date
 from datasync_app.engine import horizon
 from datasync_app.engine.estimate import estimate
+from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.plan import plan_range
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import OwnGuard
 from datasync_app.engine.universe import Universe
 from datasync_app.errors import DatasyncError
+from datasync_app.management.finance import Work, finance_work
 from datasync_app.progress import Progress
 from datasync_app.session import Session, open_session
 from datasync_app.tushare.from_settings import current_limit
@@ -62,7 +64,10 @@ class Command(BaseCommand):
                     f"The list and its constituents come together: say `manage.py sync "
                     f"sync_concept_data`, with SYNC_CONCEPT_SOURCE for another source than {name}'s."
                 )
-            if name in DATASETS:
+            work = finance_work(name, start, end, options["codes"], now=timezone.now())
+            if work is not None:
+                self._sync_finance(name, work, dry_run=options["dry_run"])
+            elif name in DATASETS:
                 self._check_codes(DATASETS[name], options["codes"])
                 self._sync_dataset(DATASETS[name], start, end, dry_run=options["dry_run"])
             elif name in registry:
@@ -84,6 +89,17 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--codes does not fit {dataset.name}: its cells hold every code of a date or list."
             )
+
+    def _sync_finance(self, name: str, work: Work, *, dry_run: bool) -> None:
+        if dry_run:
+            self.stdout.write(work.dry_run())
+            return
+        with (
+            Progress(self.stdout, name, current_limit),
+            open_session(f"sync {name}", OwnGuard()) as session,
+        ):
+            report = work.run(FinanceRun(session.engine))
+        self._finish(report)
 
     def _sync_job(
         self, job_id: str, start: dt.date | None, end: dt.date | None, options: dict[str, Any]

@@ -35,6 +35,8 @@ def engine(sandbox: Sandbox, clock: Clock) -> Engine:
 
 
 def engine_of(sandbox: Sandbox, clock: Clock) -> Engine:
-    limiters = EndpointLimiters(100_000)
-    client = TushareClient("a-token", sandbox.url, sleep=lambda seconds: None, limiters=limiters)
+    limiters = EndpointLimiters(100_000, now=clock)
+    client = TushareClient(
+        "a-token", sandbox.url, sleep=lambda seconds: None, now=clock, limiters=limiters
+    )
     return Engine(client, guard=OwnGuard(), now=clock)
