@@ -18,6 +18,9 @@ from datasync_app.models import SyncLedger
 
 BATCH = 20
 
+Disputes = dict[str, list[str]]
+Families = dict[dt.date, dict[str, Disputes]]
+
 
 def settle(dates: Collection[dt.date], judge: Judge, *, fence: Fence) -> int:
     """Note the disputes of these dates on every cell concerned; the number of cells that changed.
@@ -34,29 +37,30 @@ def _settle_batch(dates: list[dt.date], judge: Judge, *, fence: Fence) -> int:
     held = _codes_not_held_by_all(families)
     changed = 0
     with fence():
-        for date, names in families.items():
-            for name in names:
-                disputes = _disputes_of(DATASETS[name], date, names, held[date], judge)
-                cells = SyncLedger.objects.filter(dataset=name, cell_date=date)
-                changed += cells.exclude(disputes=disputes).update(disputes=disputes)
+        for date, noted in families.items():
+            for name, known in noted.items():
+                disputes = _disputes_of(DATASETS[name], date, noted, held[date], judge)
+                if disputes != known:
+                    cells = SyncLedger.objects.filter(dataset=name, cell_date=date)
+                    changed += cells.update(disputes=disputes)
     return changed
 
 
-def _held_datasets(dates: Iterable[dt.date]) -> dict[dt.date, list[str]]:
-    """The datasets with sisters of which rows are held, by date."""
+def _held_datasets(dates: Iterable[dt.date]) -> Families:
+    """The datasets with sisters of which rows are held, and the disputes noted so far, by date."""
     names = [name for name, dataset in DATASETS.items() if dataset.sisters]
     entries = SyncLedger.objects.filter(
         dataset__in=names, cell_date__in=list(dates), received_rows__gt=0
     )
-    families: dict[dt.date, list[str]] = defaultdict(list)
-    for name, date in entries.values_list("dataset", "cell_date"):
+    families: Families = defaultdict(dict)
+    for name, date, disputes in entries.values_list("dataset", "cell_date", "disputes"):
         if date is not None:
-            families[date].append(name)
+            families[date][name] = disputes
     return families
 
 
 def _codes_not_held_by_all(
-    families: dict[dt.date, list[str]],
+    families: Families,
 ) -> dict[dt.date, dict[str, set[str]]]:
     """By date, each code that some of the datasets hold and others do not, to those that do."""
     found: dict[dt.date, dict[str, set[str]]] = {date: {} for date in families}

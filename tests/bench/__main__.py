@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import limiter_cost, pacing, scheduler, throughput
+from tests.bench import history, limiter_cost, pacing, scheduler, throughput
 from tests.bench.report import say
 from tests.bench.surroundings import private_database
 
@@ -21,12 +21,24 @@ def main() -> None:
         metavar="SECONDS",
         help="how long a minute of quota lasts; latencies are scaled alike [60]",
     )
+    parser.add_argument(
+        "--codes",
+        type=int,
+        default=300,
+        metavar="N",
+        help="companies a day where twenty years are synced; 6000 is the full market [300]",
+    )
     options = parser.add_argument(
-        "names", nargs="*", help="throughput, limiter, pacing, scheduler [all]"
+        "names",
+        nargs="*",
+        help="throughput, memory, calls, quota, limiter, pacing, scheduler [all]",
     )
     given = parser.parse_args()
     benchmarks: Mapping[str, Callable[[], None]] = {
         "throughput": throughput.run,
+        "memory": lambda: history.run_memory(given.codes),
+        "calls": history.run_calls,
+        "quota": lambda: history.run_quota(given.window),
         "limiter": limiter_cost.run,
         "pacing": lambda: pacing.run(given.window),
         "scheduler": scheduler.run,

@@ -110,7 +110,7 @@ def measure(scene: Scene) -> Tally:
         else:
             _call_until(scene, sandbox.url, end)
         refused = sum(sandbox.refused.values())
-    return Tally(*_ratios(arrivals, scene, refused), refused)
+    return Tally(*quota_used(arrivals, scene.quota, scene.window, refused), refused)
 
 
 def _in_processes(scene: Scene, url: str, end: float) -> None:
@@ -145,13 +145,16 @@ def _limiters(scene: Scene) -> EndpointLimiters:
     return EndpointLimiters(1_000_000, scene.window)
 
 
-def _ratios(arrivals: list[float], scene: Scene, refused: int) -> tuple[float, float]:
-    within = [moment for moment in arrivals if moment < arrivals[0] + WINDOWS * scene.window]
-    made = (len(within) - refused) / (WINDOWS * scene.quota)
-    spans = [later - earlier for earlier, later in zip(within, within[scene.quota :], strict=False)]
+def quota_used(
+    arrivals: list[float], quota: int, window: float, refused: int
+) -> tuple[float, float]:
+    """Calls made of those allowed over WINDOWS, and the sustained share."""
+    within = [moment for moment in arrivals if moment < arrivals[0] + WINDOWS * window]
+    made = (len(within) - refused) / (WINDOWS * quota)
+    spans = [later - earlier for earlier, later in zip(within, within[quota:], strict=False)]
     if not spans:  # not even one quota's worth in all windows: there was no burst either
         return made, made
-    return made, scene.window / statistics.mean(spans)
+    return made, window / statistics.mean(spans)
 
 
 Call = Callable[[], object]
