@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections
+from django.utils import timezone
 from pytest_django import Settings
 
+from datasync_app.dates import market_day, show_date
 from datasync_app.engine.plan import FIRST_DAYS
 from datasync_app.models import GOOD_STATES, StockBasic, SyncLedger, TradeCal
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
-from scheduler_app.models import Status
+from scheduler_app.models import ExecutionLog, Status
 from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.runs import run
+from tests.datasync_app.tiny_market import TinyMarket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,3 +70,47 @@ def test_the_smallest_account_fills_daily_and_more_points_fill_the_rest(account:
     assert TradeCal.objects.exists()
     assert good_days() == FIRST_DAYS
     assert account.served["daily"] == FIRST_DAYS
+
+
+def run_together(*job_ids: str) -> list[ExecutionLog]:
+    """The executions of jobs that start at the same moment, as the first start queues them."""
+
+    def run_one(job_id: str) -> ExecutionLog:
+        try:
+            return run(job_id)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(job_ids)) as pool:
+        return list(pool.map(run_one, job_ids))
+
+
+def test_jobs_side_by_side_meet_no_rate_refusal_and_a_restart_elsewhere_fills_the_rest(
+    settings: Settings,
+) -> None:
+    """A minute lasts a second here: at full speed the 50 calls of the account would not do."""
+    empty_the_quota_tables()
+    settings.TUSHARE_TOKEN, settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS = "", 1.0
+    start = show_date(market_day(timezone.now()) - dt.timedelta(days=120))
+    market = TinyMarket()
+    market.serve_everything()
+    with Sandbox(market, points=120, minute_seconds=1.0) as poor:
+        settings.TUSHARE_BASE_URL = poor.url
+        first = run_together("sync_stock_basic", "sync_daily_by_date")
+        assert good_days() == FIRST_DAYS
+        first.append(run("sync_daily_history", start=start))
+        assert [each.status for each in first] == [Status.SUCCESS] * 3
+        assert all(each.result and each.result["not_available"] for each in first)
+        assert good_days() > 70
+        refused = poor.refusal_reasons
+        assert {reason for _endpoint, reason in refused} == {"permission"}
+        assert set(refused.values()) == {1}
+    with Sandbox(market, points=2000, minute_seconds=1.0) as rich:
+        settings.TUSHARE_BASE_URL = rich.url
+        later = run_together("sync_stock_basic", "sync_daily_by_date")
+        assert [each.status for each in later] == [Status.SUCCESS] * 2
+        assert not any(each.result and "not_available" in each.result for each in later)
+        assert not rich.refusal_reasons
+    assert StockBasic.objects.count() == 30
+    assert TradeCal.objects.exists()
+    empty_the_quota_tables()
