@@ -30,7 +30,7 @@ from datasync_app.sandbox.renumbering import Codes
 from datasync_app.sandbox.suspensions import Suspensions
 from datasync_app.sandbox.valuations import Valuations
 
-_PATHS_KEPT = 12
+_PATHS_KEPT = 6
 
 
 class World:
