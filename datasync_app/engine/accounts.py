@@ -26,6 +26,7 @@ from datasync_app.tushare.outcomes import (
     RateLimited,
     SourceAway,
     TushareError,
+    Uncounted,
 )
 
 logger = logging.getLogger(__name__)
@@ -128,6 +129,10 @@ class Accounts:
             retry_at = failure.until
             report.stopped = f"the source is away: {failure}"
             report.parked_until = retry_at
+        elif isinstance(failure, Uncounted):
+            state = CellState.DUE
+            retry_at = report.parked_until = failure.until
+            report.stopped = str(failure)
         record(cell, state, problem, report, retry_at=retry_at)
 
     def _note_refused_account(self, failure: Denied, report: DatasetReport) -> dt.datetime:

@@ -15,12 +15,12 @@ from datasync_app.datasets.base import Cell
 from datasync_app.engine.fetch import TICK_SECONDS, Fetched, fetch_cells
 from datasync_app.engine.plan import Plan
 from datasync_app.tushare.client import TushareClient
-from datasync_app.tushare.outcomes import Denied, RateLimited, SourceAway
+from datasync_app.tushare.outcomes import Denied, RateLimited, SourceAway, Uncounted
 
 # Answers that may wait here for each lane, besides those that its fetching keeps ahead.
 AHEAD = 1
 # What belongs to the endpoint or the source and not to the cell: asking on would be in vain.
-ENDS_A_LANE = (Denied, RateLimited, SourceAway)
+ENDS_A_LANE = (Denied, RateLimited, SourceAway, Uncounted)
 
 
 class _Stopped(Exception):

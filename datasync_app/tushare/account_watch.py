@@ -17,6 +17,7 @@ from datasync_app.tushare.outcomes import (
     SourceAway,
     TransportFailure,
     TushareError,
+    Uncounted,
 )
 from datasync_app.tushare.rate_limiter import LOOK_AGAIN_SECONDS
 
@@ -91,4 +92,4 @@ def _is_final(failure: TushareError) -> bool:
         return failure.kind is DenialKind.PERMISSION
     if isinstance(failure, TransportFailure):
         return not failure.transient and not isinstance(failure, SourceAway)
-    return not isinstance(failure, RateLimited)
+    return not isinstance(failure, RateLimited | Uncounted)

@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import tenacity
 
@@ -13,6 +14,7 @@ from datasync_app.tushare.account import EXPIRY_FIELD, POINTS_FIELD, Account, re
 from datasync_app.tushare.account_watch import AccountWatch
 from datasync_app.tushare.circuit import NEVER, Circuit, Way
 from datasync_app.tushare.classify import classify
+from datasync_app.tushare.countable import while_countable
 from datasync_app.tushare.database import QuotaUnavailable
 from datasync_app.tushare.journal import CallJournal, journal_entry
 from datasync_app.tushare.latency import Latencies, calls_to_hide
@@ -34,6 +36,8 @@ from datasync_app.tushare.uptime import uptime
 from datasync_app.tushare.wire import Call, Reply
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 RATE_RETRIES = 3
 RATE_WAIT_BASE = 3.0
@@ -124,8 +128,8 @@ class TushareClient(ConnectedDataApi):
             row_cap=row_cap,
         )
         cancelled = cancelled or self._cancelled
-        if self._account_watch is not None and api_name != "user":
-            self._account_watch.look_when_due(cancelled)
+        if (watch := self._account_watch) is not None and api_name != "user":
+            self._while_countable(lambda: watch.look_when_due(cancelled), call, cancelled)
         answer = self._rate_limited_call(call, cancelled)
         self._warn_of_absent_fields(answer)
         return answer
@@ -206,8 +210,19 @@ class TushareClient(ConnectedDataApi):
             if cancelled is not None and cancelled():
                 raise CallCancelled("The call was cancelled while another found the way.")
 
-        with self.limiters.alone_while_unsure(call.api_name, check):
-            return self._call_in_a_slot(call, cancelled)
+        def attempt() -> Answer:
+            with self.limiters.alone_while_unsure(call.api_name, check):
+                return self._call_in_a_slot(call, cancelled)
+
+        return self._while_countable(attempt, call, cancelled)
+
+    def _while_countable(
+        self, attempt: Callable[[], T], call: Call, cancelled: Callable[[], bool] | None
+    ) -> T:
+        def pause(seconds: float) -> None:
+            self._pause(seconds, cancelled)
+
+        return while_countable(attempt, call, clock=self._clock, now=self._now, pause=pause)
 
     def _call_in_a_slot(self, call: Call, cancelled: Callable[[], bool] | None) -> Answer:
         """Wait for a slot, make the call, learn from how it ended and write it down."""

@@ -65,7 +65,13 @@ class EndpointLimiters:
 
         def in_process(api_name: str, max_calls: int) -> Limiter:
             return SlidingWindowRateLimiter(
-                max_calls, window_seconds, clock=clock, sleep=sleep, call_timeout=call_timeout
+                max_calls,
+                self.rules.window_seconds,
+                clock=clock,
+                sleep=sleep,
+                call_timeout=call_timeout,
+                api_name=api_name,
+                now=now,
             )
 
         self._make = make or in_process

@@ -93,6 +93,14 @@ class RateLimited(TushareError):
         return self.unit not in {RateUnit.HOUR, RateUnit.DAY}
 
 
+class LongWait(RateLimited):
+    """No call was made: the quota has room only at `reset_at`, too late for a run to wait for."""
+
+    @property
+    def is_short(self) -> bool:
+        return False
+
+
 class Denied(TushareError):
     """This token, or this address, may not make the call; asking before `until` changes nothing."""
 
@@ -141,6 +149,21 @@ class TransportFailure(TushareError):
 
 class SourceAway(TransportFailure):
     """No call was made: the source has failed many in a row, and is asked again at `until`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        until: dt.datetime,
+        api_name: str = "",
+        params: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, api_name=api_name, params=params)
+        self.until = until
+
+
+class Uncounted(TushareError):
+    """No call was made: the database that counts the calls is away. Try again at `until`."""
 
     def __init__(
         self,

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import datetime as dt
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
-from datasync_app.tushare.outcomes import CallCancelled
+from datasync_app.tushare.outcomes import CallCancelled, LongWait
+from datasync_app.tushare.transport import utc_now
 
 # Waiters look again this often, for a cancellation or a place that somebody ahead gave up.
 LOOK_AGAIN_SECONDS = 0.2
+# Whoever would wait longer, all in all, is told so instead: a run ends and goes on later.
+LONGEST_WAIT_SECONDS = 600.0
 
 
 class Slot:
@@ -53,6 +57,21 @@ class Ticket:
     __slots__ = ()
 
 
+def refuse_long_wait(
+    api_name: str, limit: str, *, waited: float, left: float, now: dt.datetime
+) -> None:
+    """Raise LongWait if a caller that has waited so many seconds would have to go on for too long."""
+    if waited + left <= LONGEST_WAIT_SECONDS:
+        return
+    reset_at = now + dt.timedelta(seconds=left)
+    raise LongWait(
+        f"{api_name or 'The endpoint'} was not asked, as there is no room under its limit of {limit} "
+        f"before {reset_at:%Y-%m-%d %H:%M:%S} UTC.",
+        reset_at=reset_at,
+        api_name=api_name,
+    )
+
+
 class SlidingWindowRateLimiter:
     """Exact, first come first served, for all threads and event loops of the process.
 
@@ -69,6 +88,8 @@ class SlidingWindowRateLimiter:
         sleep: Callable[[float], None] = time.sleep,
         async_sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         call_timeout: float = 60.0,
+        api_name: str = "",
+        now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         if max_calls < 1 or window_seconds <= 0:
             raise ValueError(
@@ -81,6 +102,8 @@ class SlidingWindowRateLimiter:
         self._sleep = sleep
         self._async_sleep = async_sleep
         self._call_timeout = call_timeout
+        self._api_name = api_name
+        self._now = now
         self._lock = threading.Lock()
         self._in_flight: dict[Slot, None] = {}  # in the order they were taken
         self._frees: deque[float] = deque()  # when answered slots become free, ascending
@@ -135,8 +158,9 @@ class SlidingWindowRateLimiter:
 
         Raises:
             CallCancelled: `cancelled` said so while waiting.
+            LongWait: it would take more than LONGEST_WAIT_SECONDS.
         """
-        ticket = Ticket()
+        ticket, came = Ticket(), self._clock()
         try:
             while True:
                 if cancelled is not None and cancelled():
@@ -144,19 +168,26 @@ class SlidingWindowRateLimiter:
                 slot = self.reserve(ticket)
                 if isinstance(slot, Slot):
                     return slot
+                self._refuse_long_wait(came, slot)
                 self._sleep(min(slot, LOOK_AGAIN_SECONDS))
         finally:
             self.leave(ticket)
 
     async def acquire(self) -> Slot:
-        """Wait for a slot on this event loop; cancelling the task gives the place up."""
-        ticket = Ticket()
+        """As `acquire_blocking`, on this event loop; cancelling the task gives the place up."""
+        ticket, came = Ticket(), self._clock()
         try:
             while not isinstance(slot := self.reserve(ticket), Slot):
+                self._refuse_long_wait(came, slot)
                 await self._async_sleep(min(slot, LOOK_AGAIN_SECONDS))
             return slot
         finally:
             self.leave(ticket)
+
+    def _refuse_long_wait(self, came: float, left: float) -> None:
+        limit = f"{self._max_calls} calls in {self.window_seconds:g} s"
+        waited = self._clock() - came
+        refuse_long_wait(self._api_name, limit, waited=waited, left=left, now=self._now())
 
     def _settle(self, now: float) -> None:
         """Drop what no longer counts; count overdue calls as answered at their timeout."""

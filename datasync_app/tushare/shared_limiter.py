@@ -20,7 +20,8 @@ from types import TracebackType
 
 from datasync_app.tushare.database import QuotaDatabase, QuotaUnavailable
 from datasync_app.tushare.outcomes import CallCancelled
-from datasync_app.tushare.rate_limiter import LOOK_AGAIN_SECONDS, Ticket
+from datasync_app.tushare.rate_limiter import LOOK_AGAIN_SECONDS, Ticket, refuse_long_wait
+from datasync_app.tushare.transport import utc_now
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class SharedRateLimiter:
         clock: Callable[[], float] = time.monotonic,
         moment: Callable[[], dt.datetime | None] = lambda: None,
         jitter: float = JITTER_SECONDS,
+        now: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         if max_calls < 1 or window_seconds <= 0:
             raise ValueError(
@@ -110,9 +112,11 @@ class SharedRateLimiter:
         self._clock = clock
         self._moment = moment
         self._jitter = jitter
+        self._now = now
         self._turn = threading.Condition()
         self._queue: dict[Ticket, None] = {}  # in the order they came
         self._ask_again_at = float("-inf")
+        self._room_at = float("-inf")  # at the earliest, when last asked
 
     @property
     def max_calls(self) -> int:
@@ -123,7 +127,7 @@ class SharedRateLimiter:
         if max_calls != self._max_calls:
             with self._turn:
                 self._max_calls = max(1, max_calls)
-                self._ask_again_at = float("-inf")
+                self._ask_again_at = self._room_at = float("-inf")
 
     def hold(self, seconds: float) -> None:
         """Let nothing go for that long, in any process. A later end wins over an earlier one."""
@@ -149,9 +153,11 @@ class SharedRateLimiter:
         slot = self._take()
         with self._turn:
             if isinstance(slot, SharedSlot):
+                self._room_at = float("-inf")
                 self._queue.pop(ticket, None)
                 self._turn.notify_all()
             else:
+                self._room_at = self._clock() + slot
                 slot = min(slot, ASK_AT_LEAST_EVERY) + random.random() * self._jitter  # noqa: S311
                 self._ask_again_at = self._clock() + slot
             return slot
@@ -168,9 +174,10 @@ class SharedRateLimiter:
 
         Raises:
             CallCancelled: `cancelled` said so while waiting.
+            LongWait: it would take more than LONGEST_WAIT_SECONDS.
             QuotaUnavailable: the database cannot be asked.
         """
-        ticket = Ticket()
+        ticket, came = Ticket(), self._clock()
         try:
             while True:
                 if cancelled is not None and cancelled():
@@ -178,13 +185,14 @@ class SharedRateLimiter:
                 slot = self.reserve(ticket)
                 if isinstance(slot, SharedSlot):
                     return slot
+                self._refuse_long_wait(came)
                 self._wait(ticket, min(slot, LOOK_AGAIN_SECONDS))
         finally:
             self.leave(ticket)
 
     async def acquire(self) -> SharedSlot:
-        """Wait for a slot on this event loop; cancelling the task gives the place up."""
-        ticket = Ticket()
+        """As `acquire_blocking`, on this event loop; cancelling the task gives the place up."""
+        ticket, came = Ticket(), self._clock()
         gone = threading.Event()
         ask = functools.partial(self._reserve_unless, gone, ticket)
         loop = asyncio.get_running_loop()
@@ -199,6 +207,7 @@ class SharedRateLimiter:
                     raise
                 if isinstance(slot, SharedSlot):
                     return slot
+                self._refuse_long_wait(came)
                 await asyncio.sleep(min(slot, LOOK_AGAIN_SECONDS))
         finally:
             self.leave(ticket)
@@ -211,6 +220,12 @@ class SharedRateLimiter:
             if isinstance(slot, SharedSlot):
                 slot.answered()
         return slot
+
+    def _refuse_long_wait(self, came: float) -> None:
+        limit = f"{self._max_calls} calls in {self.window_seconds:g} s"
+        clock = self._clock()
+        left = max(self._room_at - clock, 0.0)
+        refuse_long_wait(self._api_name, limit, waited=clock - came, left=left, now=self._now())
 
     def _wait(self, ticket: Ticket, seconds: float) -> None:
         """Sleep without any lock, until it may be this caller's turn."""

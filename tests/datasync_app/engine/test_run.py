@@ -22,8 +22,12 @@ from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, Sy
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.circuit import Circuit
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.database import QuotaUnavailable
+from datasync_app.tushare.limits import EndpointLimiters
 from datasync_app.tushare.outcomes import Answer, RateLimited, RateUnit
+from datasync_app.tushare.rate_limiter import SlidingWindowRateLimiter
 from tests.datasync_app.tiny_market import TinyMarket
+from tests.datasync_app.tushare.virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.django_db
 
@@ -230,6 +234,40 @@ def test_while_the_source_is_known_to_be_away_no_cell_fails(sandbox: Sandbox, cl
     assert len(sandbox.requests) == before
     tried = SyncLedger.objects.filter(dataset="daily")
     assert {(entry.state, entry.attempts) for entry in tried} == {(CellState.DUE, 0)}
+
+
+def test_while_the_calls_cannot_be_counted_the_run_is_parked_and_no_cell_fails(
+    sandbox: Sandbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = VirtualClock()
+    client = TushareClient("a-token", sandbox.url, clock=ticks, sleep=ticks.sleep, now=clock)
+    engine = Engine(client, guard=OwnGuard(), now=clock)
+    engine.prepare(MONDAY, FRIDAY)
+    before = len(sandbox.requests)
+
+    def away(self: SlidingWindowRateLimiter, cancelled: object) -> None:
+        raise QuotaUnavailable("the database is away")
+
+    monkeypatch.setattr(SlidingWindowRateLimiter, "acquire_blocking", away)
+    report = engine.sync_dates(DAILY, MONDAY, FRIDAY)
+    assert "the database is away" in report.stopped
+    assert report.parked_until == clock() + dt.timedelta(minutes=1)
+    assert len(sandbox.requests) == before
+    tried = SyncLedger.objects.filter(dataset="daily")
+    assert {(entry.state, entry.attempts) for entry in tried} == {(CellState.DUE, 0)}
+
+
+def test_a_run_is_parked_until_a_quota_by_the_hour_has_room_again(
+    sandbox: Sandbox, clock: Clock
+) -> None:
+    limiters = EndpointLimiters(2, 3600, now=clock)
+    client = TushareClient("a-token", sandbox.url, limiters=limiters, now=clock)
+    report = Engine(client, guard=OwnGuard(), now=clock).refresh_stock_list()
+    assert report.parked_until is not None
+    assert dt.timedelta(minutes=59) < report.parked_until - clock() <= dt.timedelta(hours=1)
+    # Both calls that had room are used, whatever those without are told meanwhile.
+    assert len(report.good_cells) == 2
+    assert not SyncLedger.objects.filter(state=CellState.FAILED).exists()
 
 
 def test_a_token_that_may_call_daily_alone_fills_daily_and_nothing_is_red(

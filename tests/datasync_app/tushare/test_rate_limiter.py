@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import heapq
 import itertools
 import threading
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasync_app.tushare.outcomes import CallCancelled
+from datasync_app.tushare.outcomes import CallCancelled, LongWait
 from datasync_app.tushare.rate_limiter import SlidingWindowRateLimiter, Slot, Ticket
 from tests.datasync_app.tushare.virtual_clock import VirtualClock
+
+NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
 
 
 def limiter_on(clock: VirtualClock, max_calls: int, window: float) -> SlidingWindowRateLimiter:
@@ -142,6 +145,54 @@ def test_it_gives_the_place_of_a_cancelled_task_to_the_next(clock: VirtualClock)
     limiter.acquire_blocking()
 
     assert clock.now == pytest.approx(60)
+
+
+def test_who_would_wait_for_longer_than_ten_minutes_is_told_until_when(
+    clock: VirtualClock,
+) -> None:
+    limiter = SlidingWindowRateLimiter(
+        1, 3600, clock=clock, sleep=clock.sleep, api_name="stock_basic", now=lambda: NOW
+    )
+    limiter.acquire_blocking().answered()
+
+    with pytest.raises(LongWait, match="stock_basic was not asked.*08:00:00 UTC") as told:
+        limiter.acquire_blocking()
+    assert told.value.reset_at == NOW + dt.timedelta(hours=1)
+    assert not told.value.is_short
+    assert clock.slept == []
+    clock.now = 3001
+    limiter.acquire_blocking()
+
+
+def test_a_task_that_would_wait_for_longer_is_told_as_well(clock: VirtualClock) -> None:
+    limiter = limiter_on(clock, 1, 3600)
+    limiter.hold(601)
+
+    with pytest.raises(LongWait):
+        asyncio.run(limiter.acquire())
+
+
+def test_a_wait_of_ten_minutes_is_waited_for(clock: VirtualClock) -> None:
+    limiter = limiter_on(clock, 1, 60)
+    limiter.hold(600)
+
+    limiter.acquire_blocking()
+
+    assert clock.now == pytest.approx(600)
+
+
+def test_one_who_waits_ever_again_is_told_after_ten_minutes(clock: VirtualClock) -> None:
+    limiter = limiter_on(clock, 1, 60)
+    limiter.hold(60)
+
+    def hold_on() -> bool:
+        if clock.now % 50 < 1:
+            limiter.hold(60)
+        return False
+
+    with pytest.raises(LongWait):
+        limiter.acquire_blocking(hold_on)
+    assert 540 <= clock.now <= 600
 
 
 def test_it_refuses_a_limit_that_cannot_be_kept() -> None:

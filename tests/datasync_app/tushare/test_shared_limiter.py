@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasync_app.tushare.database import QuotaDatabase, QuotaUnavailable
-from datasync_app.tushare.outcomes import CallCancelled
+from datasync_app.tushare.outcomes import CallCancelled, LongWait
 from datasync_app.tushare.rate_limiter import Ticket
 from datasync_app.tushare.shared_limiter import SharedRateLimiter, SharedSlot
 from tests.datasync_app.tushare.virtual_clock import VirtualClock
@@ -70,7 +70,7 @@ callers = st.lists(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(limit=st.integers(1, 4), window=st.integers(1, 60), calls=callers)
-def test_it_never_lets_the_source_count_more_than_the_limit(
+def test_the_source_counts_no_more_than_the_limit_and_nobody_waits_while_there_is_room(
     make: Make, limit: int, window: int, calls: list[tuple[int, int, int, int | None]]
 ) -> None:
     clock = VirtualClock()
@@ -84,9 +84,10 @@ def test_it_never_lets_the_source_count_more_than_the_limit(
     ]  # fmt: skip
     tickets = [Ticket() for _ in calls]
     slots: dict[int, SharedSlot] = {}
-    arrivals: list[float] = []
-    leaves: list[float] = []  # when each call that was let go stops counting
-    waiting: set[int] = set()
+    queues: list[list[int]] = [[], []]  # who waits, by process
+    came: dict[int, float] = {}
+    taken: dict[int, float] = {}
+    leaves: dict[int, float] = {}  # when a call that was let go stops counting
     number = itertools.count()
     events: list[tuple[float, int, str, int]] = []
 
@@ -94,38 +95,46 @@ def test_it_never_lets_the_source_count_more_than_the_limit(
         heapq.heappush(events, (at, next(number), what, caller))
 
     for caller, at in enumerate(itertools.accumulate(gap for gap, *_ in calls)):
-        plan(at, "ask", caller)
+        plan(at, "come", caller)
     while events:
         clock.now, _, what, caller = heapq.heappop(events)
         if what == "answer":
             slots[caller].answered()
             continue
         _, process, way, back = calls[caller]
-        others = {each for each in waiting if calls[each][1] == process and each != caller}
+        queue = queues[process]
+        if what == "come":
+            came[caller] = clock.now
+            queue.append(caller)
+        if caller in slots:
+            continue
         result = processes[process].reserve(tickets[caller])
-        counted = sum(1 for end in leaves if end > clock.now)
         if isinstance(result, SharedSlot):
-            waiting.discard(caller)
-            slots[caller] = result
-            arrivals.append(clock.now + way)
+            assert caller == queue.pop(0), "not in the order in which they came"
+            slots[caller], taken[caller] = result, clock.now
             answered = back is not None and way + back < 20
-            leaves.append(clock.now + window + (way + (back or 0) if answered else 20))
+            leaves[caller] = clock.now + window + (way + (back or 0) if answered else 20)
             if answered:
                 plan(clock.now + way + (back or 0), "answer", caller)
-        else:
-            asked_in_turn = not others
-            assert not asked_in_turn or counted >= limit or caller in waiting
+            if queue:
+                plan(clock.now, "ask", queue[0])  # woken by the one who got its slot
+        elif queue[0] == caller:
             assert result > 0
-            waiting.add(caller)
-            plan(clock.now + max(result, 0.001), "ask", caller)
+            plan(clock.now + result, "ask", caller)
 
     assert len(slots) == len(calls)
-    arrivals.sort()
+    arrivals = sorted(taken[caller] + calls[caller][2] for caller in slots)
     assert not [
         (sooner, later)
         for sooner, later in zip(arrivals, arrivals[limit:], strict=False)
         if later - sooner < window
     ]
+    # Room appears when a slot stops counting: whoever waits at, or from, such a moment has none.
+    for caller, served in taken.items():
+        for moment in {came[caller], *leaves.values()}:
+            if came[caller] <= moment < served:
+                counted = sum(1 for each in taken if taken[each] <= moment < leaves[each])
+                assert counted >= limit, "a caller waits although there is room"
 
 
 def test_two_limiters_of_an_account_share_the_window(make: Make) -> None:
@@ -236,6 +245,53 @@ def test_a_higher_limit_counts_for_those_who_wait(make: Make) -> None:
         limiter.set_max_calls(2)
 
         assert isinstance(waiting.result(3), SharedSlot)
+
+
+def test_who_would_wait_for_longer_than_ten_minutes_is_told_until_when(make: Make) -> None:
+    clock = VirtualClock()
+    limiter = make(1, 3600, clock=clock, moment=moment_of(clock), now=moment_of(clock))
+    limiter.acquire_blocking().answered()
+
+    def acquire_in_a_loop() -> SharedSlot:
+        return asyncio.run(limiter.acquire())
+
+    for acquire in (limiter.acquire_blocking, acquire_in_a_loop):
+        with pytest.raises(LongWait, match="daily was not asked.*01:00:00 UTC") as told:
+            acquire()
+        assert told.value.reset_at == EPOCH + dt.timedelta(hours=1)
+    clock.now = 3602
+    limiter.acquire_blocking()
+
+
+def test_those_behind_the_first_are_told_as_well(make: Make) -> None:
+    limiter = make(1, 3600)
+    limiter.hold(3600)
+
+    def is_told(_: int) -> bool:
+        with pytest.raises(LongWait):
+            limiter.acquire_blocking()
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(is_told, range(4)))
+
+
+def test_a_clock_that_is_set_back_stops_no_endpoint(make: Make) -> None:
+    clock = VirtualClock()
+    clock.now = 86_400
+    limiter = make(2, 60, call_timeout=30, clock=clock, moment=moment_of(clock), jitter=0)
+    limiter.acquire_blocking().answered()
+    limiter.acquire_blocking()  # and never answered
+    limiter.hold(60)
+    clock.now = 0  # a day back
+    limiter = make(2, 60, call_timeout=30, clock=clock, moment=moment_of(clock), jitter=0)
+
+    ticket = Ticket()
+    assert isinstance(limiter.reserve(ticket), float)
+    clock.now = 89
+    assert isinstance(limiter.reserve(ticket), float)
+    clock.now = 92
+    assert isinstance(limiter.reserve(ticket), SharedSlot)
 
 
 def test_it_refuses_a_limit_that_cannot_be_kept(make: Make) -> None:
