@@ -11,5 +11,5 @@ class SchedulerConfig(AppConfig):
     verbose_name = "Scheduler"
 
     def ready(self) -> None:
-        # Each app names its jobs and calendars in modules of these names; importing registers them.
-        autodiscover_modules("jobs", "run_calendar")
+        # Each app names these in modules of these names; importing them registers them.
+        autodiscover_modules("jobs", "run_calendar", "metrics")

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from scheduler_app.api.executions import ExecutionViewSet
 from scheduler_app.api.jobs import JobViewSet
+from scheduler_app.api.metrics import MetricsView
 from scheduler_app.api.preview import PreviewViewSet
 from scheduler_app.api.state import HealthView, StatusViewSet
 
@@ -19,5 +20,6 @@ router.register("executions", ExecutionViewSet, basename="execution")
 
 urlpatterns = [
     re_path(r"^healthz/?$", HealthView.as_view(), name="healthz"),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     path("api/scheduler/", include(router.urls)),
 ]

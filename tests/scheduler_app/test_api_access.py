@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 S = "/api/scheduler"
 READS = [
+    "/metrics",
     f"{S}/status",
     f"{S}/jobs",
     f"{S}/jobs/{JOB}",
@@ -123,7 +124,7 @@ def test_it_lets_those_change_who_may(
 
 
 def test_the_table_names_every_route() -> None:
-    named = {"schema", "docs", "healthz"} | {
+    named = {"schema", "docs", "healthz", "metrics"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
         "job-pause", "job-resume", "job-trigger", "execution-list", "execution-detail", "preview-list",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
