@@ -179,6 +179,10 @@ def test_each_fault_amid_good_answers_ends_in_itself_or_in_the_rows(
 
     assert set(kinds) <= {ends, AnswerKind.ROWS}
     assert set(sandbox.faulted) == {fault}
+    assert kinds[AnswerKind.EMPTY] == sandbox.faulted["empty"]
+    if patience(fault) == LONG:  # else a good answer may come too late to be one
+        harmless = sandbox.faulted[fault] if ends is AnswerKind.ROWS else 0
+        assert kinds[AnswerKind.ROWS] == sandbox.served[DAILY.name] + harmless
 
 
 def test_no_mixture_of_faults_looks_like_data(sandbox: Sandbox) -> None:
