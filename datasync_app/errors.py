@@ -65,3 +65,10 @@ class Parked(DatasyncError):
         super().__init__(message)
         self.until = until
         self.result = result
+
+
+class NotEnoughDisk(DatasyncError):
+    """A history would fill the disk; the message says how much it takes and how much is free."""
+
+    # For the scheduler: to try again would change nothing.
+    retriable = False

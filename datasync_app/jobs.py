@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.utils import timezone
 
+from datasync_app import daily
 from datasync_app.datasets import DAILY, FINA_INDICATOR, STOCK_BASIC
 from datasync_app.dates import MarketDate, check_range, market_day, show_date
-from datasync_app.engine import concepts, horizon, ledger
+from datasync_app.engine import concepts, ledger
 from datasync_app.engine.finance.run import FinanceRun
-from datasync_app.engine.plan import FIRST_DAYS, Plan, plan_dates
+from datasync_app.engine.plan import FIRST_DAYS
 from datasync_app.engine.report import DatasetReport, incomplete
 from datasync_app.errors import Parked, SyncIncomplete, TaskStopped
 from datasync_app.models import GOOD_STATES, SyncLedger
@@ -34,8 +35,8 @@ BETWEEN_FOLLOW_UPS = dt.timedelta(minutes=30)
 
 # Two runs that start together (the first start queues both) need not fetch the same list twice.
 JUST_FETCHED = dt.timedelta(minutes=10)
-
-DAILY_NOT_BUILT = "adj_factor, daily_basic and suspend_d are not built yet; only daily is synced."
+# A follow-up never comes at once: what could not be had now cannot be had a moment later.
+SOON = dt.timedelta(minutes=1)
 
 
 def _stock_list_missing() -> bool:
@@ -73,7 +74,6 @@ def sync_stock_basic(run: Run) -> Result:
     name="Daily market data",
     default_cron="0 18 * * *",
     first_start=_first_days_missing,
-    not_built=DAILY_NOT_BUILT,
     check=check_range,
 )
 def sync_daily_by_date(
@@ -81,41 +81,16 @@ def sync_daily_by_date(
 ) -> Result:
     """Fill every missing or incomplete trade date from the horizon on, holes included."""
     with _session(run) as session:
-        today = market_day(session.now())
-        last = min(end or today, today)
-        first = start or horizon.of(DAILY) or _first_horizon(session)
-        prepared = session.engine.prepare(first, last)
-        days = session.engine.sync_dates(DAILY, first, last, patient=True)
-        return _result([*prepared, days], note=DAILY_NOT_BUILT)
+        return _end(run, session, daily.keep_up(session, start, end))
 
 
-@register_job(
-    "sync_daily_history",
-    name="Daily market data, history",
-    not_built=DAILY_NOT_BUILT,
-    check=check_range,
-)
+@register_job("sync_daily_history", name="Daily market data, history", check=check_range)
 def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
     """Move the horizon back to SYNC_START_DATE or a given date, newest first, in batches."""
     batch_size = settings.SYNC_DAILY_HISTORY_BATCH_SIZE
     with _session(run, batch_size=batch_size) as session:
-        now = session.now()
         first = start or settings.SYNC_START_DATE
-        prepared = session.engine.prepare(first, market_day(now))
-        plan = plan_dates(DAILY, first, market_day(now), now=now)
-        session.expect(len(plan.todo))
-        total = DatasetReport.of(plan)
-        for offset in range(0, len(plan.todo), batch_size):
-            batch = plan.todo[offset : offset + batch_size]
-            report = session.engine.run(Plan(DAILY, batch, good=()), announced=True)
-            total.add(report)
-            # The horizon follows what was asked for, so that a hole below it is found every day.
-            horizon.move_earlier(DAILY, min(cell.date for cell in batch if cell.date))
-            if report.stopped:
-                break
-        else:
-            horizon.move_earlier(DAILY, first)
-        return _result([*prepared, total], note=DAILY_NOT_BUILT)
+        return _end(run, session, daily.go_back(session, first, batch_size=batch_size))
 
 
 @register_job("sync_incremental_finance", name="Finance reports", default_cron="0 0 * * *")
@@ -181,7 +156,7 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
 
     One that is parked, because only time is missing, ends as cancelled and not as failed.
     """
-    began = timezone.now()
+    now, began = timezone.now, timezone.now()
     try:
         with open_session(
             run.job_id,
@@ -190,6 +165,7 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
             batch_size=batch_size,
             config={name: _shown(value) for name, value in run.kwargs.items()},
         ) as session:
+            now, began = session.now, session.now()
             yield session
     except Parked as parked:
         run.follow_up(parked.until)
@@ -199,7 +175,7 @@ def _session(run: Run, *, batch_size: int = 50) -> Iterator[Session]:
     except SyncIncomplete as incomplete:
         again = ledger.next_attempt(incomplete.result.keys(), after=began)
         if again is not None:
-            run.follow_up(max(again, timezone.now()))
+            run.follow_up(max(again, now() + SOON))
         raise
 
 
@@ -207,21 +183,19 @@ def _shown(value: object) -> object:
     return show_date(value) if isinstance(value, dt.date) else value
 
 
-def _first_horizon(session: Session) -> dt.date:
-    """The 20th open day before now, which may lie in the year before: that needs its calendar."""
-    today = market_day(session.now())
-    session.engine.prepare(dt.date(today.year - 1, 1, 1), today)
-    return horizon.start(DAILY, now=session.now())
+def _end(run: Run, session: Session, outcome: daily.Outcome) -> Result:
+    """The run's summary, after a follow-up was asked for where more will come."""
+    if outcome.next_at is not None:
+        run.follow_up(max(outcome.next_at, session.now() + SOON))
+    return _result(outcome.reports)
 
 
-def _result(reports: Sequence[DatasetReport], *, note: str = "") -> Result:
+def _result(reports: Sequence[DatasetReport]) -> Result:
     """The run's summary. Raises SyncIncomplete, or Parked, when due cells are left open."""
     failed = [report for report in reports if not report.is_good and not report.denied]
     if failed:
         raise incomplete("; ".join(report.sentence() for report in failed) + ".", reports)
     result: dict[str, object] = {report.dataset: report.as_json() for report in reports}
-    if note:
-        result["not_built_yet"] = note
     unavailable = [report.denied for report in reports if report.denied]
     if unavailable:
         result["not_available"] = unavailable

@@ -79,6 +79,27 @@ class DatasetReport:
             self.unread |= dict.fromkeys(self.again - self.good_cells, self.stopped)
             self.stopped, self.parked_until = "", None
 
+    def add_look(self, look: DatasetReport) -> None:
+        """Take over what reading good cells again came to."""
+        self.rows += look.rows
+        self.calls += look.calls
+        self.reread += look.reread
+        self.unread |= look.unread
+        self.again |= look.again
+        self.good_before -= len(look.open_cells.keys() - look.again)
+        self.open_cells |= look.open_cells
+
+    def excuse(self, why: str) -> None:
+        """Nothing depends on this dataset: what is open of it is no failure of the run."""
+        self.waive(set(self.open_cells), why)
+        if not self.token_refused:
+            self.stopped, self.parked_until = "", None
+
+    def wait_for(self, keys: set[str]) -> None:
+        """Take cells that may still come out of the verdict."""
+        for key in keys & self.open_cells.keys():
+            self.awaited[key] = self.open_cells.pop(key)
+
     def add(self, batch: DatasetReport) -> None:
         """Take over what a batch of this report's cells came to."""
         self.good_cells |= batch.good_cells

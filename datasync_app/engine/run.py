@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.engine import disputes
 from datasync_app.engine.accounts import Accounts, Books
 from datasync_app.engine.fetch import Fetched
+from datasync_app.engine.frontier import Frontier
 from datasync_app.engine.guard import Guard, OwnGuard
 from datasync_app.engine.judge import Judge
 from datasync_app.engine.lanes import Lanes
@@ -21,7 +23,7 @@ from datasync_app.engine.prerequisites import (
 )
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.store import Fence
-from datasync_app.engine.suspensions_first import SuspensionsFirst, waits_for_suspensions
+from datasync_app.engine.suspensions_first import SuspensionsFirst
 from datasync_app.engine.wanted_suspensions import plan_suspensions
 from datasync_app.models import CellState
 from datasync_app.tushare.access import Access
@@ -121,16 +123,21 @@ class Engine:
         return self._client.limiters.knowledge.of(api_name, self._now())
 
     def run_side_by_side(
-        self, plans: Sequence[Plan], *, announced: bool = False
+        self,
+        plans: Sequence[Plan],
+        *,
+        batch: int = 0,
+        on_batch: Callable[[Mapping[str, dt.date]], None] = lambda reached: None,
     ) -> list[DatasetReport]:
         """Run plans of different datasets, each at its endpoint's own quota.
 
         The suspensions of days that are not explained yet are asked for with them, where none of the
-        plans does.
+        plans does. After every `batch` trade dates, and at the end, days are settled and `on_batch`
+        is told for each dataset the date down to which every cell was asked for.
         """
         wanted = plan_suspensions(plans, now=self._now())
-        shown = len(plans)
-        return self._run([*plans, *wanted], announced=announced, shown=shown)[:shown]
+        run = _Batches(batch * len(plans), on_batch)
+        return self._run([*plans, *wanted], shown=len(plans), batches=run)[: len(plans)]
 
     def run(
         self, plan: Plan, *, books: Books | None = None, announced: bool = False
@@ -153,6 +160,7 @@ class Engine:
         books: Books | None = None,
         announced: bool = False,
         shown: int | None = None,
+        batches: _Batches | None = None,
     ) -> list[DatasetReport]:
         """Run the plans; the first `shown` of them, or all, are what progress is about."""
         reports = [DatasetReport.of(plan) for plan in plans]
@@ -162,7 +170,10 @@ class Engine:
             self._on_plan(sum(len(plan.calls) for plan in plans[:shown]))
         judge = Judge.read()
         accounts = Accounts(self._guard, judge, self._now)
+        batches = batches or _Batches()
+        frontiers = [Frontier(plan.calls) for plan in plans]
         failures = [0] * len(plans)
+        unsettled: set[dt.date] = set()
 
         def account(at: int, fetched: Fetched) -> None:
             report = reports[at]
@@ -175,6 +186,22 @@ class Engine:
                 report.stopped = f"stopped after {OUTAGE_FAILURES} failed calls in a row"
             if report.stopped:
                 lanes.stop(at)
+            else:
+                frontiers[at].note(fetched.cell)
+            if fetched.cell.date:
+                unsettled.add(fetched.cell.date)
+            if batches.is_full_with_one_more():
+                end_batch()
+
+        def end_batch() -> None:
+            disputes.settle(unsettled, judge, fence=self._guard.fenced)
+            unsettled.clear()
+            reached = {
+                plan.dataset.name: frontier.date
+                for plan, frontier in zip(plans[:shown], frontiers, strict=False)
+                if frontier.date
+            }
+            batches.on_batch(reached)
 
         order = SuspensionsFirst(plans)
         with Lanes(
@@ -189,7 +216,8 @@ class Engine:
                     account(at, fetched)
             for at, fetched in order.rest():
                 account(at, fetched)
-        self._settle(plans, reports, judge)
+        self._judge_again(plans, reports, judge)
+        end_batch()
         for report in reports:
             report.close()
             logger.info("action=dataset_done dataset=%s %s", report.dataset, report.sentence())
@@ -199,20 +227,29 @@ class Engine:
         self._guard.checkpoint()
         self._on_wait()
 
-    def _settle(
+    def _judge_again(
         self, plans: Sequence[Plan], reports: Sequence[DatasetReport], judge: Judge
     ) -> None:
-        """Close days that only lacked another to be compared with when they arrived; note disputes."""
-        fence, now = self._guard.fenced, self._now()
+        """Close days that only lacked another to be compared with when they arrived."""
         for plan, report in zip(plans, reports, strict=True):
             if plan.dataset.expectation is not Expectation.LISTED_CODES:
                 continue
-            for cell in judge.again(plan.dataset, fence=fence, now=now):
+            for cell in judge.again(plan.dataset, fence=self._guard.fenced, now=self._now()):
                 if cell.key in report.open_cells:
                     report.note(cell.key, CellState.COMPLETE)
-        dates = {cell.date for plan in plans for cell in plan.calls if cell.date}
-        if any(plan.dataset.sisters or waits_for_suspensions(plan.dataset) for plan in plans):
-            disputes.settle(dates, judge, fence=fence)
+
+
+@dataclass
+class _Batches:
+    """Counts cells up to `size` (0: there are no batches)."""
+
+    size: int = 0
+    on_batch: Callable[[Mapping[str, dt.date]], None] = lambda reached: None
+    counted: int = 0
+
+    def is_full_with_one_more(self) -> bool:
+        self.counted += 1
+        return bool(self.size) and self.counted % self.size == 0
 
 
 def _codes_of(judge: Judge, cell: Cell) -> list[str]:
