@@ -1,4 +1,5 @@
-"""The log lines of one run, taken from whatever logs in its thread or task."""
+"""The log lines of one run, taken from whatever logs in its thread or task, and in the threads that
+it starts with a copy of its context."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ MAX_LINE_LENGTH = 4000
 class LogLines:
     """The last lines logged while this was the current collector."""
 
-    def __init__(self) -> None:
+    def __init__(self, execution_id: int | None = None) -> None:
+        # Known late where the run opens its own record.
+        self.execution_id = execution_id
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
         self._dropped = 0
         self._outer: LogLines | None = None
@@ -38,6 +41,12 @@ class LogLines:
         if self._dropped:
             lines.insert(0, f"({self._dropped} earlier lines are not kept)")
         return "\n".join(lines)
+
+
+def current_execution() -> int | None:
+    """The execution whose run this thread or task belongs to, for the lines that it logs."""
+    lines = _current.get()
+    return None if lines is None else lines.execution_id
 
 
 class _Handler(logging.Handler):

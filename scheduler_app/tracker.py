@@ -65,7 +65,7 @@ class ExecutionTracker:
         self._try_again = try_again or self._wait_a_little
         self._heartbeat: HeartbeatThread | None = None
         self._process: ProcessRow | None = None
-        self._lines = LogLines()
+        self._lines = LogLines(execution_id)
         self._result: object = None
         self._retriable = True
         self._waited = 0.0
@@ -162,7 +162,7 @@ class ExecutionTracker:
                 job_kwargs=storable_json(self._kwargs),
                 started_at=self._started_at,
             )
-        self.execution_id = execution.pk
+        self.execution_id = self._lines.execution_id = execution.pk
         return execution.pk
 
     def _close(self, error: BaseException | None) -> None:

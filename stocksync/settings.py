@@ -16,7 +16,7 @@ from stocksync.environment import (
     TUSHARE_DEFAULT_BASE_URL,
     read_environment,
 )
-from stocksync.logs import LINE, health_is_no_error
+from stocksync.logs import RunLine, health_is_no_error
 
 environment = read_environment()
 
@@ -179,7 +179,7 @@ SYNC_CONCEPT_SOURCE = environment.concept_source
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": LINE},
+    "formatters": {"line": {"()": RunLine}},
     "filters": {
         "health": {
             "()": "django.utils.log.CallbackFilter",

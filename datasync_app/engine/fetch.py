@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from datasync_app.datasets.base import Cell, Dataset
@@ -74,7 +75,8 @@ def fetch_cells(
                 and len(flying) + len(arrived) < room + AHEAD
                 and (cell := next(waiting, None)) is not None
             ):
-                flying.add(pool.submit(call, cell))
+                # In a copy of this context: what a call logs belongs to the same run.
+                flying.add(pool.submit(copy_context().run, call, cell))
             if not flying and not arrived:
                 return
             # With something to give, only look what else has come.

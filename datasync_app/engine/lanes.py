@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from contextvars import copy_context
 from queue import Empty, Full, Queue
 from types import TracebackType
 
@@ -55,8 +56,12 @@ class Lanes:
 
     def __enter__(self) -> Lanes:
         for at, plan in enumerate(self._plans):
+            # In a copy of this context: what a lane logs belongs to the same run.
             threading.Thread(
-                target=self._run, args=(at, plan), name=f"lane-{plan.dataset.name}", daemon=True
+                target=copy_context().run,
+                args=(self._run, at, plan),
+                name=f"lane-{plan.dataset.name}",
+                daemon=True,
             ).start()
         return self
 

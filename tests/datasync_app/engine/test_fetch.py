@@ -14,6 +14,7 @@ from datasync_app.engine.fetch import fetch_cells
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import Answer
+from scheduler_app.capture import LogLines, current_execution
 from tests.datasync_app.tiny_market import TinyMarket
 
 CELLS = [Cell(f"202001{day:02d}", dt.date(2020, 1, day)) for day in range(1, 21)]
@@ -55,6 +56,24 @@ def test_so_many_calls_are_under_way_as_the_client_says(sandbox: Sandbox) -> Non
     fetched = fetch_cells(client, DAILY, CELLS, cancelled=lambda: False, tick=lambda: None)
     assert {each.cell for each in fetched} == set(CELLS)
     assert client.most == 3
+
+
+def test_calls_log_for_the_run_that_makes_them(sandbox: Sandbox) -> None:
+    class Asked(CountingClient):
+        def fetch(self, *args: object, **kwargs: object) -> Answer:
+            runs.append(current_execution())
+            return super().fetch(*args, **kwargs)
+
+    runs: list[int | None] = []
+    client = Asked(sandbox.url, room=2)
+    client.gate.set()
+    lines = LogLines(7)
+    lines.begin()
+    try:
+        list(fetch_cells(client, DAILY, CELLS[:3], cancelled=lambda: False, tick=lambda: None))
+    finally:
+        lines.end()
+    assert runs == [7, 7, 7]
 
 
 def test_a_tick_that_raises_ends_it_and_starts_no_further_call(sandbox: Sandbox) -> None:
