@@ -1,51 +1,47 @@
-"""Rows of reports that break a rule, kept apart under the cell of their report."""
+"""Rows of reports that break a rule, kept apart under the cell of their report, in every version."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection
 
-import numpy as np
-
-from datasync_app.datasets.base import Cell
 from datasync_app.datasets.finance import BY_COMPANY_PERIOD, FINA_INDICATOR
-from datasync_app.engine import quarantine
-from datasync_app.engine.quarantine import Broken
-from datasync_app.engine.rows import TypedRows
+from datasync_app.engine.quarantine import LATER_FETCH, Broken
+from datasync_app.engine.restate import as_json
+from datasync_app.engine.versions import content_of
 from datasync_app.models import SyncQuarantine
 
 
-def keep_apart(
-    good: TypedRows, broken: Broken, settled: Collection[str], *, now: dt.datetime
-) -> set[str]:
-    """Record broken rows cell by cell, and close the entries of cells that good rows came for.
+def keep_apart(broken: Broken, settled: Collection[str], *, now: dt.datetime) -> set[str]:
+    """Record broken rows, and close the entries of settled cells whose row the source has no more.
 
     `settled` are the cells that the answer settles. Gives the cells that have broken rows.
     """
-    broken_cells = _cells(broken.rows)
-    good_cells = _cells(good)
-    on_record = set(
-        SyncQuarantine.objects.filter(dataset=FINA_INDICATOR.name, resolved_at=None).values_list(
-            "cell", flat=True
+    open_entries = {
+        (entry.cell, entry.key.get("content")): entry
+        for entry in SyncQuarantine.objects.filter(dataset=FINA_INDICATOR.name, resolved_at=None)
+    }
+    columns = broken.rows.columns
+    names = [field.name for field in columns]
+    at = [names.index(name) for name in FINA_INDICATOR.key]
+    seen = set()
+    for row, rules in zip(broken.rows.rows, broken.rules, strict=True):
+        code, period = (row[index] for index in at)
+        assert isinstance(period, dt.date)  # noqa: S101 (its type, declared)
+        cell = BY_COMPANY_PERIOD.of(str(code), period).key
+        content = content_of(columns, row)
+        entry = open_entries.get((cell, content)) or SyncQuarantine(
+            dataset=FINA_INDICATOR.name,
+            cell=cell,
+            key={**as_json(FINA_INDICATOR.key, [code, period]), "content": content},
+            row=as_json(names, row),
+            at=now,
         )
-    )
-    for key in sorted({*broken_cells, *(on_record & set(settled))}):
-        of_it = np.array([cell == key for cell in broken_cells], dtype=np.bool_)
-        rules = tuple(rules for rules, mine in zip(broken.rules, of_it, strict=True) if mine)
-        mine = np.array([cell == key for cell in good_cells], dtype=np.bool_)
-        quarantine.record(
-            FINA_INDICATOR,
-            Cell(key),
-            Broken(broken.rows.only(of_it), rules),
-            good.only(mine),
-            now=now,
-        )
-    return set(broken_cells)
-
-
-def _cells(rows: TypedRows) -> list[str]:
-    return [
-        BY_COMPANY_PERIOD.of(str(code), period).key
-        for code, period in zip(rows.column("ts_code"), rows.column("end_date"), strict=True)
-        if isinstance(period, dt.date)
-    ]
+        entry.rules = ",".join(rule.name for rule in rules)
+        entry.reason = "; ".join(rule.sentence for rule in rules)
+        entry.last_seen_at = now
+        entry.save()
+        seen.add((cell, content))
+    gone = [entry.pk for at, entry in open_entries.items() if at[0] in settled and at not in seen]
+    SyncQuarantine.objects.filter(pk__in=gone).update(resolved_at=now, resolved_by=LATER_FETCH)
+    return {cell for cell, _ in seen}

@@ -61,7 +61,7 @@ class FinanceBooks:
             contents = merge_versions(FINA_INDICATOR, good, now=now)
             received = self._received(good, contents)
             entries = _entries(planned.keys() | received.keys())
-            set_apart = keep_apart(good, broken, entries.keys(), now=now)
+            set_apart = keep_apart(broken, entries.keys(), now=now)
             touched = []
             for key, entry in entries.items():
                 code = key.partition(":")[0]

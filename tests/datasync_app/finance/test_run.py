@@ -332,6 +332,7 @@ def test_what_was_announced_before_its_period_ended_is_set_apart(
 ) -> None:
     for code in (A, B):
         market.report(code, Q3, "20230801", 5.0)
+    market.report(B, Q3, "20230801", 5.0, flag="1")
     market.report(A, Q3, "20231028", 1.0)
     incremental(engine)
     assert [row.ts_code for row in FinaIndicator.objects.all()] == [A]
@@ -340,7 +341,7 @@ def test_what_was_announced_before_its_period_ended_is_set_apart(
     assert "its row is in quarantine" in cell(B, Q3).last_error
     apart = SyncQuarantine.objects.order_by("cell").values_list("cell", "reason")
     assert list(apart) == [
-        (f"{code}:{Q3}", "it was announced before its period ended") for code in (A, B)
+        (f"{code}:{Q3}", "it was announced before its period ended") for code in (A, B, B)
     ]
 
 
