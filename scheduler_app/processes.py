@@ -158,11 +158,11 @@ def forget_old() -> None:
     SchedulerProcess.objects.filter(heartbeat_at__lt=Now() - KEEP_STOPPED).delete()
 
 
-def silent_runs(own: uuid.UUID) -> int:
-    """How many runs belong to another process that is silent, and may be dead."""
+def silent_jobs(own: uuid.UUID) -> set[str]:
+    """The jobs with a run of another process that is silent, and may be dead."""
     silent = Q(process=None) | Q(process__heartbeat_at__lt=Now() - SILENT_AFTER)
     running = ExecutionLog.objects.filter(silent, status=Status.RUNNING)
-    return running.exclude(process_id=own).count()
+    return set(running.exclude(process_id=own).values_list("job_id", flat=True))
 
 
 def close_own(own: uuid.UUID, reason: str) -> list[Closed]:

@@ -16,6 +16,7 @@ A term ends when the lease is lost or given away; the next one starts with nothi
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -39,6 +40,7 @@ RESYNC_SECONDS = 60.0
 TIDY_SECONDS = 60.0
 # After an outage of its own a process judges others only when they had time to beat again.
 JUDGE_AFTER_SECONDS = 5.0
+SILENT = "the process of the run before it was silent"
 LATE = f"it could not be started within {GRACE.seconds} s"
 
 
@@ -61,8 +63,11 @@ class Term:
             job_defaults={"misfire_grace_time": None, "coalesce": False, "max_instances": 1},
         )
         self._loader = Loader(self.scheduler)
-        self._settled = False
+        # Jobs with a run whose process is silent; None until the first look.
+        self._in_the_way: set[str] | None = None
         self._held: list[DueSlots] = []
+        self._lock = threading.Lock()
+        self._has_asked_first_runs = False
         self._revision: int | None = None
         self._resync_at = 0.0
         self._judge_from = 0.0
@@ -104,8 +109,10 @@ class Term:
         revision = _revision()
         if revision != self._revision or time.monotonic() >= self._resync_at:
             self.load(jobs, timezone.now(), revision)
-        if not self._settled:
-            self._settle(jobs)
+        self._release()
+        if not self._has_asked_first_runs and not self._in_the_way:
+            queue_first_runs(jobs)
+            self._has_asked_first_runs = True
         self._hand_over_queued()
         if time.monotonic() >= self._judge_from:
             recovery.close_abandoned(self._process.id)
@@ -131,29 +138,32 @@ class Term:
             logger.info("action=apply revision=%s jobs=%s", revision, len(self.loaded))
         self._revision = revision
         self._resync_at = time.monotonic() + RESYNC_SECONDS
-        if self._settled:
-            for slots in due:
-                self._put(slots)
-        else:
+        with self._lock:
             self._held += due
 
     def _hand_over(self, job_id: str, slots: list[datetime]) -> None:
+        """What APScheduler's loop calls: nothing here may wait."""
         backlog = Backlog.of([slot.astimezone(UTC) for slot in slots])
+        with self._lock:
+            if self._in_the_way is None or job_id in self._in_the_way:
+                # By the time it may start it is one of those that were missed.
+                self._held.append(DueSlots(job_id, backlog, timedelta(0), SILENT))
+                return
         self._put(DueSlots(job_id, backlog, GRACE, LATE))
 
-    def _settle(self, jobs: JobRegistry) -> None:
-        """Catch up on what was missed and queue first runs, once no dead process is in the way.
+    def _release(self) -> None:
+        """Hand over what was held, but for jobs with a run whose process is silent.
 
-        A run that a kill cut off is still RUNNING until its process counts as dead; a catch-up
-        started before that would be skipped as overlapping it.
+        A run that a kill cut off is still RUNNING until its process counts as dead; a slot that was
+        started before that would be left out as overlapping it.
         """
-        if processes.silent_runs(self._process.id):
-            return
-        for slots in self._held:
+        silent = processes.silent_jobs(self._process.id)
+        with self._lock:
+            self._in_the_way = silent
+            free = [slots for slots in self._held if slots.job_id not in silent]
+            self._held = [slots for slots in self._held if slots.job_id in silent]
+        for slots in free:
             self._put(slots)
-        self._held.clear()
-        queue_first_runs(jobs)
-        self._settled = True
 
     def _hand_over_queued(self) -> None:
         for job_id, pk in claims.ready(timezone.now()):

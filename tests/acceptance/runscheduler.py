@@ -58,7 +58,11 @@ class SchedulerUnderTest:
         self._log = log
 
     def __enter__(self) -> Self:
-        with self._log.open("w") as output:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        with self._log.open("a") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "runscheduler"],
                 cwd=PROJECT,
@@ -66,7 +70,6 @@ class SchedulerUnderTest:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        return self
 
     def __exit__(
         self,

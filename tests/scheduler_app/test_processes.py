@@ -59,10 +59,10 @@ def test_a_run_without_any_process_is_closed() -> None:
     assert len(close_abandoned(OWN)) == 1
 
 
-def test_it_counts_the_runs_of_silent_processes() -> None:
+def test_it_names_the_jobs_of_silent_processes() -> None:
     running(seconds_silent=0)
-    running(seconds_silent=5, attempt=2)
-    assert processes.silent_runs(OWN) == 1
+    silent = running(seconds_silent=5, attempt=2)
+    assert processes.silent_jobs(OWN) == {silent.job_id}
 
 
 def test_it_closes_its_own_runs_when_it_stops() -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Mapping
+
+from django.db import connection
 
 from scheduler_app.registry import register_job
 from scheduler_app.run import Run
 
 logger = logging.getLogger(__name__)
+
+EFFECTS = 20
 
 
 @register_job("quick", name="Quick", default_cron="0 18 * * *")
@@ -49,6 +54,26 @@ def kills_the_loop(run: Run) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(loop.ident or 0), ctypes.py_object(SystemExit)
     )
+
+
+def leaves_an_effect(run: Run) -> None:
+    """Notes that it started; after a moment notes, once for its slot, that it was there."""
+    attempt = (run.job_id, run.scheduled_for, run.attempt)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO start VALUES (%s, %s, %s)", attempt)
+    time.sleep(random.uniform(0, 0.3))
+    run.checkpoint()
+    with run.fenced(), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO effect SELECT %s, %s, %s"
+            " WHERE NOT EXISTS (SELECT FROM effect WHERE job_id = %s AND slot = %s)",
+            (*attempt, *attempt[:2]),
+        )
+        time.sleep(random.uniform(0, 0.05))
+
+
+for number in range(EFFECTS):
+    register_job(f"effect_{number:02}", name=f"Effect {number}")(leaves_an_effect)
 
 
 def tells_how_late(run: Run) -> Mapping[str, object]:

@@ -1,0 +1,132 @@
+"""Every slot once, whatever dies: processes killed, frozen and stopped, and the database restarted.
+
+The long forms print their figures (`make soak PYTEST_ARGS=-s`).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.own_postgres import OwnPostgres
+from tests.acceptance.runscheduler import SchedulerUnderTest, manage
+from tests.acceptance.scheduler_load import Load, load, until
+
+pytestmark = pytest.mark.acceptance
+
+CLOSED_WITHIN = timedelta(seconds=10)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[OwnPostgres]:
+    # Not pytest's folder: it is closed to the account that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="stocksync-soak-"))
+    folder.chmod(0o711)
+    own = OwnPostgres(folder)
+    try:
+        manage(own.url, "migrate", "--verbosity=0")
+        yield own
+    finally:
+        own.stop()
+        shutil.rmtree(folder)
+
+
+class Trouble:
+    """What happens to the processes: one at a time is killed, frozen or stopped, at random."""
+
+    def __init__(self, schedulers: list[SchedulerUnderTest], seed: int) -> None:
+        self._schedulers = schedulers
+        self._chance = random.Random(seed)
+        self._frozen: dict[SchedulerUnderTest, float] = {}
+        self.died: dict[int, datetime] = {}
+        self.counted = dict.fromkeys(("killed", "frozen", "stopped"), 0)
+
+    def strike(self) -> None:
+        self.thaw()
+        able = [each for each in self._schedulers if each not in self._frozen]
+        victim = self._chance.choice(able)
+        what = self._chance.choice(list(self.counted))
+        self.counted[what] += 1
+        if what == "frozen":
+            victim.send(signal.SIGSTOP)
+            # From a hiccup to well beyond the moment at which it counts as dead.
+            self._frozen[victim] = time.monotonic() + self._chance.uniform(1, 14)
+            return
+        if what == "killed":
+            victim.send(signal.SIGKILL)
+            self.died[victim.pid] = datetime.now(UTC)
+        else:
+            victim.send(signal.SIGTERM)
+        victim.exit_code()
+        victim.start()
+
+    def thaw(self, *, all_of_them: bool = False) -> None:
+        for victim, moment in list(self._frozen.items()):
+            if all_of_them or time.monotonic() >= moment:
+                victim.send(signal.SIGCONT)
+                del self._frozen[victim]
+
+
+def check(served: Load, trouble: Trouble | None = None) -> None:
+    served.settle()
+    account = served.account()
+    closed_after = served.closed_after(trouble.died) if trouble else []
+    sys.stdout.write(
+        f"\n{account.slots} slots; attempts {dict(account.attempts)};"
+        f" {trouble.counted if trouble else ''} closed after"
+        f" {[round(each.total_seconds(), 1) for each in sorted(closed_after)]} s\n"
+    )
+    assert account.faults == {}
+    assert all(each < CLOSED_WITHIN for each in closed_after)
+
+
+def test_a_kill_in_the_middle_of_the_load_loses_nothing(
+    postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    with load(postgres, tmp_path, processes=2, jobs=5) as served:
+        trouble = Trouble(served.schedulers, seed=1)
+        leader = next(each for each in served.schedulers if "action=ready" in each.log)
+        leader.send(signal.SIGKILL)
+        trouble.died[leader.pid] = datetime.now(UTC)
+        time.sleep(5)
+        check(served, trouble)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_processes_are_killed_frozen_and_stopped_for_two_minutes(
+    postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    with load(postgres, tmp_path, processes=3, jobs=20) as served:
+        trouble = Trouble(served.schedulers, seed=7)
+        began = time.monotonic()
+        for number in range(24):
+            trouble.strike()
+            until(began + 5 * (number + 1))
+        trouble.thaw(all_of_them=True)
+        check(served, trouble)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_the_database_is_restarted_ten_times_in_a_minute(
+    postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    with load(postgres, tmp_path, processes=3, jobs=20) as served:
+        began = time.monotonic()
+        for number in range(10):
+            postgres.stop()
+            time.sleep(random.uniform(0, 2))
+            postgres.start()
+            until(began + 6 * (number + 1))
+        check(served)
+        assert all(scheduler.lives for scheduler in served.schedulers)
