@@ -89,7 +89,7 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> Execu
             execution.process_id, execution.fence = owner.process_id, owner.fence
             _note_run(job_id, now)
         execution.save(force_insert=True)
-    execution.doubt = day.doubt
+    execution.doubt, execution.in_own_process = day.doubt, config.runs_in_subprocess
     return execution if verdict.status == Status.RUNNING else None
 
 
@@ -134,6 +134,7 @@ def claim_queued(execution_id: int, job_id: str, owner: Owner) -> ExecutionLog |
             ]
         )
     if verdict.status == Status.RUNNING:
+        execution.in_own_process = config is not None and config.runs_in_subprocess
         return execution
     logger.warning(
         "action=left_out job_id=%s execution=%s: %s", job_id, execution_id, verdict.reason

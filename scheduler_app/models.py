@@ -182,6 +182,8 @@ class ExecutionLog(models.Model):
 
     # Of this claim, not stored: why nobody could say whether its day is a run day.
     doubt = ""
+    # Of this claim too: whether the schedule asks for a process of its own.
+    in_own_process = False
 
     objects = ExecutionLogManager()
 

@@ -82,7 +82,7 @@ def _execution(config: JobConfig, slot: datetime, now: datetime, day: RunDay) ->
         job_kwargs=config.job_kwargs,
         started_at=now,
     )
-    execution.doubt = day.doubt
+    execution.doubt, execution.in_own_process = day.doubt, config.runs_in_subprocess
     return execution
 
 

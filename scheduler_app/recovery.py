@@ -16,8 +16,10 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.dispatch import Signal
+from django.utils import timezone
 
 from scheduler_app import failures, processes
+from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.processes import Closed
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,29 @@ def close_own(own: UUID, reason: str) -> None:
     """
     with transaction.atomic():
         _tell(processes.close_own(own, reason))
+
+
+def close_for(execution: ExecutionLog, status: Status, reason: str) -> bool:
+    """Close a run for its own process, which cannot; False if it is closed already.
+
+    Raises:
+        django.db.Error: the database is away; nothing was closed.
+    """
+    now = timezone.now()
+    ran = now - (execution.started_at or now)
+    with transaction.atomic():
+        closed = ExecutionLog.objects.filter(
+            pk=execution.pk, process_id=execution.process_id, status=Status.RUNNING
+        ).update(
+            status=status,
+            finished_at=now,
+            duration_ms=max(0, int(ran.total_seconds() * 1000)),
+            error_message=reason,
+        )
+        if closed:
+            _tell([Closed(execution.pk, execution.job_id, reason)])
+            failures.after_failures([execution.pk])
+    return closed > 0
 
 
 def _tell(closed: Iterable[Closed]) -> None:

@@ -7,26 +7,21 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.utils import timezone
 
-from scheduler_app import claims, plain_claims, policies
+from scheduler_app import attempt, claims, own_process, plain_claims, policies
 from scheduler_app.backlog import Plan, nothing_late, plan
 from scheduler_app.calendars import run_day
-from scheduler_app.errors import LeaseLost, RunCancelled
+from scheduler_app.errors import LeaseLost
 from scheduler_app.leadership import Leadership
 from scheduler_app.models import ExecutionLog, JobConfig
 from scheduler_app.policies import Verdict
 from scheduler_app.registry import JobRegistry
-from scheduler_app.run import Run
-from scheduler_app.tracker import ExecutionTracker
 from scheduler_app.work import DueSlots, Queued, Work, only_slot
-
-logger = logging.getLogger(__name__)
 
 
 class Runner:
@@ -102,58 +97,11 @@ class Runner:
 
     def execute(self, execution: ExecutionLog) -> None:
         """Run the job. Never raises: what went wrong is in the execution and in the log."""
-        run = Run(
-            execution_id=execution.pk,
-            job_id=execution.job_id,
-            scheduled_for=execution.scheduled_for,
-            attempt=execution.attempt,
-            kwargs={},
-            caused_by=execution.caused_by,
-            process_id=execution.process_id,
-            fence=execution.fence,
-            stop=self.stop,
-        )
-        tracker = ExecutionTracker(
-            execution.job_id,
-            execution.pk,
-            process_id=execution.process_id,
-            try_again=self._wait_to_close,
-        )
-        try:
-            with tracker:
-                logger.info(
-                    "action=start job_id=%s execution=%s slot=%s cause=%s",
-                    run.job_id,
-                    run.execution_id,
-                    run.scheduled_for,
-                    execution.caused_by,
-                )
-                if execution.doubt:
-                    logger.warning(
-                        "action=run_calendar job_id=%s: %s, so it runs", run.job_id, execution.doubt
-                    )
-                tracker.set_result(self._call(execution, run))
-                logger.info("action=done job_id=%s execution=%s", run.job_id, run.execution_id)
-        except RunCancelled as error:
-            logger.info(
-                "action=cancelled job_id=%s execution=%s: %s",
-                run.job_id,
-                run.execution_id,
-                error,
-            )
-        except BaseException as error:
-            logger.error(
-                "action=failed job_id=%s execution=%s: %s: %s",
-                run.job_id,
-                run.execution_id,
-                type(error).__name__,
-                error,
-            )
-
-    def _call(self, execution: ExecutionLog, run: Run) -> Mapping[str, object] | None:
-        job = self._jobs.get(execution.job_id)
-        run.kwargs = job.validate(execution.job_kwargs)
-        return job.function(run, **run.kwargs)
+        if execution.in_own_process:
+            own_process.make(execution, stop=self.stop, try_again=self._wait_to_close)
+            return
+        work = attempt.of_job(self._jobs, execution)
+        attempt.make(execution, work, stop=self.stop, try_again=self._wait_to_close)
 
     def _wait_to_close(self) -> bool:
         return not self.abandon.wait(1.0)

@@ -41,6 +41,15 @@ def deaf(run: Run, seconds: int = 600) -> None:
     time.sleep(seconds)
 
 
+register_job("deaf_too", name="Deaf too")(deaf)
+
+
+@register_job("dies", name="Dies")
+def dies(run: Run) -> None:
+    """Takes its whole process with it."""
+    os._exit(3)
+
+
 @register_job("broken", name="Broken")
 def broken(run: Run) -> None:
     """Always fails."""
@@ -62,7 +71,6 @@ def leaves_an_effect(run: Run) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO start VALUES (%s, %s, %s)", attempt)
     time.sleep(random.uniform(0, 0.3))
-    run.checkpoint()
     with run.fenced(), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO effect SELECT %s, %s, %s"
