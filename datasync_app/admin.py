@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
+from datasync_app.engine.finance.failures import try_anew
 from datasync_app.errors import LedgerRefused
 from datasync_app.models import (
     CallDay,
@@ -132,15 +133,32 @@ class SyncQuarantineAdmin(ReadOnlyAdmin):
 
 @admin.register(SyncFailureRecord)
 class SyncFailureRecordAdmin(ReadOnlyAdmin):
+    """What could not be synced; staff may let the next run try it anew, as often as at first."""
+
+    actions = ["try_again"]
     list_display = [
         "job_type",
         "code",
         "retry_count",
         "max_retries",
         "error_message",
+        "last_attempt_at",
         "resolved_at",
     ]
-    list_filter = ["job_type"]
+    list_filter = ["job_type", ("resolved_at", admin.EmptyFieldListFilter)]
+    search_fields = ["code"]
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("datasync_app.change_syncfailurerecord")
+
+    @admin.action(description=_("Try again at the next run"), permissions=["decide"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[SyncFailureRecord]) -> None:
+        waiting = chosen.filter(resolved_at=None)
+        for record in waiting:
+            try_anew(record, now=timezone.now())
+        self.message_user(
+            request, _("%(count)d failures are tried again.") % {"count": len(waiting)}
+        )
 
 
 # What a sync found out of an endpoint.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from datasync_app.datasets.base import Dataset, Field
+from datasync_app.datasets.base import Dataset
 from datasync_app.engine.rows import TypedRows, Value
 
 _CONTENT_DIGITS = 32
@@ -21,7 +21,7 @@ def merge_versions(dataset: Dataset, rows: TypedRows, *, now: dt.datetime) -> li
 
     Call inside the transaction.
     """
-    contents = [content_of(rows.columns, row) for row in rows.rows]
+    contents = contents_of(rows)
     if not contents:
         return contents
     table = dataset.model._meta.db_table
@@ -54,13 +54,19 @@ def lock_versions(dataset: Dataset) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"versions of {table}"])
 
 
-def content_of(columns: Sequence[Field], row: Sequence[Value]) -> str:
-    """A digest of what the row says. Absent and NULL are one: a field that is declared later makes
+def contents_of(rows: TypedRows) -> list[str]:
+    """A digest of what each row says. Absent and NULL are one: a field that is declared later makes
     no new version of rows that lack it.
     """
-    named = zip(columns, row, strict=True)
-    said = (f"{field.name}={value}" for field, value in named if value is not None)
-    return hashlib.sha256("\x1f".join(sorted(said)).encode()).hexdigest()[:_CONTENT_DIGITS]
+    named = sorted((field.name, at) for at, field in enumerate(rows.columns))
+    return [
+        _digest("\x1f".join(f"{name}={row[at]}" for name, at in named if row[at] is not None))
+        for row in rows.rows
+    ]
+
+
+def _digest(said: str) -> str:
+    return hashlib.sha256(said.encode()).hexdigest()[:_CONTENT_DIGITS]
 
 
 def _seen_again(

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datasync_app.datasets.finance import BY_COMPANY_PERIOD, FINA_INDICATOR
 from datasync_app.engine.quarantine import LATER_FETCH, Broken
 from datasync_app.engine.restate import as_json
-from datasync_app.engine.versions import content_of
+from datasync_app.engine.versions import contents_of
 from datasync_app.models import SyncQuarantine
 
 
@@ -21,15 +21,14 @@ def keep_apart(broken: Broken, settled: Collection[str], *, now: dt.datetime) ->
         (entry.cell, entry.key.get("content")): entry
         for entry in SyncQuarantine.objects.filter(dataset=FINA_INDICATOR.name, resolved_at=None)
     }
-    columns = broken.rows.columns
-    names = [field.name for field in columns]
+    names = [field.name for field in broken.rows.columns]
     at = [names.index(name) for name in FINA_INDICATOR.key]
     seen = set()
-    for row, rules in zip(broken.rows.rows, broken.rules, strict=True):
+    contents = contents_of(broken.rows)
+    for row, rules, content in zip(broken.rows.rows, broken.rules, contents, strict=True):
         code, period = (row[index] for index in at)
         assert isinstance(period, dt.date)  # noqa: S101 (its type, declared)
         cell = BY_COMPANY_PERIOD.of(str(code), period).key
-        content = content_of(columns, row)
         entry = open_entries.get((cell, content)) or SyncQuarantine(
             dataset=FINA_INDICATOR.name,
             cell=cell,

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 
 from datasync_app.datasets.finance import FINA_INDICATOR
 from datasync_app.dates import parse_date
@@ -35,19 +37,30 @@ def note_failure(code: str, error: str, *, now: dt.datetime) -> SyncFailureRecor
     return record
 
 
+def try_anew(record: SyncFailureRecord, *, now: dt.datetime) -> None:
+    """Let the next run try it again, and as often as at first, because a person wants it."""
+    with transaction.atomic():
+        record.retry_count = 0
+        record.save(update_fields=["retry_count"])
+        _failed_of(record.code).update(next_attempt_at=now, attempts=0)
+
+
 def resolve(codes: Iterable[str], *, now: dt.datetime) -> None:
     """Close the records of those of which nothing has failed any more."""
     still_open = SyncFailureRecord.objects.filter(
         job_type=FINANCE_JOB, resolved_at=None, code__in=list(codes)
     )
     for record in still_open:
-        failed = SyncLedger.objects.filter(
-            dataset=FINA_INDICATOR.name, state__in=[CellState.FAILED, CellState.TRUNCATED]
-        )
-        if record.code.isdigit():
-            of_it = failed.filter(cell_date=parse_date(record.code))
-        else:
-            of_it = failed.filter(cell__startswith=f"{record.code}:")
-        if not of_it.exists():
+        if not _failed_of(record.code).exists():
             record.resolved_at = now
             record.save(update_fields=["resolved_at"])
+
+
+def _failed_of(code: str) -> QuerySet[SyncLedger]:
+    """The failed reports of a company, or of a period that was asked for as a whole."""
+    failed = SyncLedger.objects.filter(
+        dataset=FINA_INDICATOR.name, state__in=[CellState.FAILED, CellState.TRUNCATED]
+    )
+    if code.isdigit():
+        return failed.filter(cell_date=parse_date(code))
+    return failed.filter(cell__startswith=f"{code}:")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from datasync_app.datasets.finance import FINA_BY_PERIOD, FINA_INDICATOR
 from datasync_app.engine import ledger
 from datasync_app.engine.finance.expected import Scope
+from datasync_app.engine.finance.plan import Step, reports_of
 from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import Engine
@@ -29,6 +32,7 @@ from tests.datasync_app.finance.tiny_reports import Clock, TinyReports
 
 A, B, C = "600000.SH", "600001.SH", "600002.SH"
 Q3, ANNUAL, Q1 = "20230930", "20231231", "20240331"
+SINCE, SINCE_Q3 = dt.date(2023, 9, 1), dt.date(2023, 9, 30)
 
 pytestmark = pytest.mark.django_db
 
@@ -325,6 +329,24 @@ def test_a_person_resets_a_company_that_failed_too_often(
     ledger.reset(FINA_INDICATOR, f"{A}:{Q3}", now=clock())
     incremental(engine)
     assert cell(A, Q3).state == CellState.COMPLETE
+
+
+def test_a_click_on_a_failure_lets_it_be_tried_as_often_as_at_first(
+    engine: Engine, market: TinyReports, clock: Clock, admin_client: Client
+) -> None:
+    market.listed = {A: ("20000104", None)}
+    market.report(A, Q3, "20231028", "much")
+    incremental(engine)
+    SyncFailureRecord.objects.update(retry_count=3)
+    SyncLedger.objects.filter(state=CellState.FAILED).update(next_attempt_at=None)
+    record = SyncFailureRecord.objects.get()
+    page = "/admin/datasync_app/syncfailurerecord/"
+    answer = admin_client.post(page, {"action": "try_again", "_selected_action": record.pk})
+    assert answer.status_code == 302
+    clock.now = timezone.now()
+    assert reports_of(Step.FAILED, Scope(SINCE, SINCE_Q3), now=clock())[0].code == A
+    record.refresh_from_db()
+    assert record.retry_count == 0
 
 
 def test_what_was_announced_before_its_period_ended_is_set_apart(
