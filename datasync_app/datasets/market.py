@@ -193,12 +193,13 @@ NAMECHANGE = Dataset(
     ),
     key=("ts_code", "start_date", "name", "end_date", "ann_date", "change_reason"),
     optional_key=frozenset({"end_date", "ann_date", "change_reason"}),
-    # Most rows have no announcement date to cut or ask by: all are asked for at once, and in ranges
-    # of announcement dates where that answer is cut. What the cut answer had is kept.
+    # Most rows have no announcement date to cut or ask by: all are asked for at once, and where that
+    # answer is cut by lists of codes. Should the endpoint take no lists, by ranges of announcement
+    # dates; what the cut answer had is kept.
     cut=WHOLE,
     expectation=Expectation.NONE,
     row_cap=10000,
-    split=ByShorterRange(),
+    split=ByCodes(most=100, otherwise=ByShorterRange()),
     fresh_for=dt.timedelta(hours=24),
     minimal_points=2000,
 )

@@ -31,9 +31,14 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class ByCodes:
-    """By lists of codes, at most `most` in a call; a list that is still too long is halved."""
+    """By lists of codes, at most `most` in a call; a list that is still too long is halved.
+
+    `otherwise` is for endpoints that may not take lists: every list has rows, so a list without any
+    says that it does not.
+    """
 
     most: int
+    otherwise: Split | None = None
 
     def parts(self, params: Params, codes: Sequence[str]) -> list[Params]:
         asked = params.get("ts_code")
@@ -68,8 +73,8 @@ class ByShorterRange:
         middle = start + (end - start) // 2
         later = type(middle).fromordinal(middle.toordinal() + 1)
         return [
-            {**params, "end_date": show_date(middle)},
-            {**params, "start_date": show_date(later)},
+            {**params, "start_date": show_date(start), "end_date": show_date(middle)},
+            {**params, "start_date": show_date(later), "end_date": show_date(end)},
         ]
 
     def belongs(self, params: Params) -> Mapping[str, frozenset[str]]:

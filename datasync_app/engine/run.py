@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Cell, Dataset, Expectation
+from datasync_app.datasets.market import SUSPEND_D
 from datasync_app.engine import disputes
 from datasync_app.engine.accounts import Accounts, Books
 from datasync_app.engine.fetch import Fetched
@@ -23,7 +25,7 @@ from datasync_app.engine.prerequisites import (
 )
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.store import Fence
-from datasync_app.engine.suspensions_first import SuspensionsFirst
+from datasync_app.engine.suspensions_first import SuspensionsFirst, waits_for_suspensions
 from datasync_app.engine.wanted_suspensions import plan_suspensions
 from datasync_app.models import CellState
 from datasync_app.tushare.access import Access
@@ -230,12 +232,17 @@ class Engine:
     def _judge_again(
         self, plans: Sequence[Plan], reports: Sequence[DatasetReport], judge: Judge
     ) -> None:
-        """Close days that only lacked another to be compared with when they arrived."""
-        for plan, report in zip(plans, reports, strict=True):
-            if plan.dataset.expectation is not Expectation.LISTED_CODES:
+        """Close days that only lacked another to be compared with, or their suspensions."""
+        by_name = {report.dataset: report for report in reports}
+        suspended = any(plan.dataset is SUSPEND_D for plan in plans)
+        for dataset in DATASETS.values():
+            report = by_name.get(dataset.name)
+            if not (report or (suspended and waits_for_suspensions(dataset))):
                 continue
-            for cell in judge.again(plan.dataset, fence=self._guard.fenced, now=self._now()):
-                if cell.key in report.open_cells:
+            if dataset.expectation is not Expectation.LISTED_CODES:
+                continue
+            for cell in judge.again(dataset, fence=self._guard.fenced, now=self._now()):
+                if report and cell.key in report.open_cells:
                     report.note(cell.key, CellState.COMPLETE)
 
 
@@ -253,8 +260,10 @@ class _Batches:
 
 
 def _codes_of(judge: Judge, cell: Cell) -> list[str]:
-    """The codes that a day may hold, for answers that must be split by code."""
-    return sorted(judge.universe.listed_on(cell.date)) if judge.universe and cell.date else []
+    """The codes that a cell may hold, for answers that must be split by code."""
+    if judge.universe is None:
+        return []
+    return sorted(judge.universe.listed_on(cell.date) if cell.date else judge.universe.codes)
 
 
 def _has_failed(fetched: Fetched) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from datasync_app.datasets.base import Dataset
-from datasync_app.datasets.splits import ByCodes
+from datasync_app.datasets.splits import ByCodes, Split
 from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched
 
 logger = logging.getLogger(__name__)
@@ -46,10 +46,18 @@ def whole_answer(
     items = list(answer.items)
     for part in parts:
         part_answer = whole_answer(dataset, part, lambda: codes, ask)
+        if part is parts[0] and part_answer.kind is AnswerKind.EMPTY and _otherwise(dataset):
+            logger.warning("action=split dataset=%s takes no lists of codes", dataset.name)
+            another = replace(dataset, split=_otherwise(dataset))
+            return whole_answer(another, params, codes_of, ask)
         if part_answer.kind is AnswerKind.TRUNCATED:
             return answer  # no other part can make it whole again
         items += _aligned(part_answer, answer.fields)
     return replace(answer, items=items, kind=AnswerKind.ROWS)
+
+
+def _otherwise(dataset: Dataset) -> Split | None:
+    return dataset.split.otherwise if isinstance(dataset.split, ByCodes) else None
 
 
 def _lacking(dataset: Dataset, answer: Answer, codes: Sequence[str]) -> Sequence[str]:

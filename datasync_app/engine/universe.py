@@ -60,6 +60,11 @@ class Universe:
         day = np.datetime64(date)
         return frozenset(self._codes[(self._from <= day) & (day < self._until)].tolist())
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """Every code that is or was listed."""
+        return frozenset(self._codes.tolist())
+
     def before_exchange(self, date: dt.date) -> frozenset[str]:
         """Codes whose exchange had not opened yet on that day."""
         if date >= BEIJING_FIRST_DAY:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasync_app.datasets.base import Cell
-from datasync_app.datasets.market import DAILY, DAILY_BASIC, STOCK_BASIC, TRADE_CAL
+from datasync_app.datasets.market import DAILY, DAILY_BASIC, NAMECHANGE, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.splits import ByCodes, ByReportPeriod, ByShorterRange, ByValue, Split
 from datasync_app.dates import show_date
 from datasync_app.engine.fetch import fetch_cell
@@ -72,6 +72,44 @@ def test_only_codes_that_the_cut_answer_lacks_are_asked_for_one_by_one() -> None
     answer = whole_answer(DAILY_BASIC, {"trade_date": "20200106"}, lambda: codes, source)
     assert codes_in(answer) == set(codes)
     assert [call["ts_code"] for call in source.calls[1:]] == codes[10:]
+
+
+class NamesSource:
+    """Two names of each code, the newer announced in 2020 and the older on no known date."""
+
+    fields = ("ts_code", "name", "start_date", "ann_date")
+
+    def __init__(self, codes: list[str], cap: int, *, takes_lists: bool) -> None:
+        self.codes, self.cap, self.takes_lists = codes, cap, takes_lists
+
+    def __call__(self, params: Mapping[str, str]) -> Answer:
+        asked = params.get("ts_code", ",".join(self.codes))
+        chosen = asked.split(",") if self.takes_lists or "ts_code" not in params else [asked]
+        rows: list[list[object]] = [[code, "new", "20200101", "20200101"] for code in chosen]
+        if "start_date" not in params:
+            rows += [[code, "old", "20000101", None] for code in chosen]
+        elif not params["start_date"] <= "20200101" <= params["end_date"]:
+            rows = []
+        rows = [row for row in rows if row[0] in self.codes]
+        cut = len(rows) >= self.cap
+        kind = AnswerKind.TRUNCATED if cut else AnswerKind.ROWS if rows else AnswerKind.EMPTY
+        return Answer("namechange", params, self.fields, rows[: self.cap], cut, "tiny", kind)
+
+
+def test_names_without_an_announcement_are_had_by_lists_of_codes() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(150)]
+    source = NamesSource(codes, 201, takes_lists=True)
+    answer = whole_answer(NAMECHANGE, {}, lambda: codes, source)
+    assert {(item[0], item[1]) for item in answer.items} == {
+        (code, name) for code in codes for name in ("new", "old")
+    }
+
+
+def test_where_no_lists_are_taken_names_are_had_by_announcement() -> None:
+    codes = [f"{n:06d}.SZ" for n in range(150)]
+    answer = whole_answer(NAMECHANGE, {}, lambda: codes, NamesSource(codes, 160, takes_lists=False))
+    assert {item[0] for item in answer.items if item[1] == "new"} == set(codes)
+    assert answer.kind is AnswerKind.ROWS
 
 
 def test_a_cut_answer_with_every_listed_code_is_whole() -> None:
