@@ -75,7 +75,7 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> Execu
         if verdict.status not in OPEN_STATUSES:
             left_out.record(config, LeftOut(slot, verdict.status, verdict.reason), now)
             return None
-        if verdict.stops_running:
+        if verdict.takes_over:
             _make_way(others, slot, now)
         execution = ExecutionLog(
             job_id=job_id,

@@ -19,17 +19,18 @@ LONGEST_RETRY_DELAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a slot's row becomes: RUNNING (start it), QUEUED (it waits for the run under way, which
-    is asked to stop where `stops_running`), or closed with the reason."""
+    """What a slot's row becomes: RUNNING (start it), QUEUED (it waits for the run under way), or
+    closed with the reason. Where `takes_over`, what runs is asked to stop, and what waits steps
+    back."""
 
     status: Status
     reason: str = ""
-    stops_running: bool = False
+    takes_over: bool = False
 
 
 @dataclass(frozen=True)
 class Open:
-    """The open executions of a job, by id: one that runs, and a slot that waits for it."""
+    """The open executions of a job, by id: one that runs, and a slot that waits to be next."""
 
     running: int | None = None
     waiting: int | None = None
@@ -41,16 +42,22 @@ def judge_slot(
     """What becomes of a slot that is due now."""
     if (excused := excuse(config, slot, now, run_day)) is not None:
         return excused
-    if others.running is None:
-        return Verdict(Status.RUNNING)
     if config.overlap_policy == Overlap.CANCEL_RUNNING:
-        return Verdict(Status.QUEUED, stops_running=True)
-    still = f"execution {others.running} of this job was still running"
+        status = Status.RUNNING if others.running is None else Status.QUEUED
+        return Verdict(status, takes_over=others != Open())
     if config.overlap_policy == Overlap.QUEUE_ONE:
-        if others.waiting is None:
-            return Verdict(Status.QUEUED)
-        return Verdict(Status.SKIPPED_OVERLAP, f"{still} and execution {others.waiting} waited")
-    return Verdict(Status.SKIPPED_OVERLAP, still)
+        if others.running is not None and others.waiting is not None:
+            waited = f"and execution {others.waiting} waited"
+            return Verdict(Status.SKIPPED_OVERLAP, f"{_still(others.running)} {waited}")
+        # One that waits, with none that runs, is about to start: it goes first.
+        return Verdict(Status.RUNNING if others == Open() else Status.QUEUED)
+    if others.running is not None:
+        return Verdict(Status.SKIPPED_OVERLAP, _still(others.running))
+    return Verdict(Status.RUNNING)
+
+
+def _still(running: int) -> str:
+    return f"execution {running} of this job was still running"
 
 
 def judge_waiting(config: JobConfig | None, cause: str, due: datetime, now: datetime) -> Verdict:

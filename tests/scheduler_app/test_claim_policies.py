@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from scheduler_app import calendars, claims
@@ -79,6 +81,28 @@ def test_only_one_slot_waits(owner: Owner) -> None:
     assert row_of(NEXT).error_message == (
         f"execution {before.pk} of this job was still running and execution {row_of().pk} waited"
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_slots_at_once_one_runs_and_one_waits() -> None:
+    JobConfigFactory(interval=True, job_id="one", overlap_policy=Overlap.QUEUE_ONE)
+    lease = LeaseFactory()
+    owner = Owner(lease.process_id, lease.fence)
+    slots = [SLOT + timedelta(minutes=index) for index in range(6)]
+    together = threading.Barrier(len(slots))
+
+    def race(slot: datetime) -> None:
+        together.wait()
+        claim(owner, slot)
+        connections.close_all()
+
+    threads = [threading.Thread(target=race, args=[slot]) for slot in slots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    statuses = ExecutionLog.objects.filter(job_id="one").values_list("status", flat=True)
+    assert sorted(statuses) == ["QUEUED", "RUNNING", *["SKIPPED_OVERLAP"] * 4]
 
 
 def test_a_slot_may_ask_the_running_one_to_stop_and_takes_its_place(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from scheduler_app import configs, failures, going_on, recovery
@@ -232,6 +233,23 @@ def test_no_retry_follows_a_run_whose_schedule_was_stopped_and_started_meanwhile
     JobConfigFactory(job_id="stopped", max_retries=1)
     execute(jobs, leads, "stopped")
     assert retries("stopped") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_follow_up_that_comes_with_the_stop_is_not_queued() -> None:
+    JobConfigFactory(job_id="one")
+    execution = ExecutionLogFactory(running=True, job_id="one")
+
+    def park() -> None:
+        going_on.follow_up(execution.pk, timezone.now() + timedelta(hours=1))
+        connections.close_all()
+
+    parks = threading.Thread(target=park)
+    with transaction.atomic():
+        going_on.end_waiting("one", "the schedule was stopped")
+        parks.start()
+    parks.join()
+    assert list(ExecutionLog.objects.filter(job_id="one")) == [execution]
 
 
 def test_so_many_failures_in_a_row_pause_the_schedule() -> None:

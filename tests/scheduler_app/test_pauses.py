@@ -207,6 +207,11 @@ def test_a_schedules_page_shows_its_pause_and_resumes_it(client: Client) -> None
     assert ScheduleRevision.objects.get().value == before + 1
 
 
+def test_the_overview_shows_a_pause(client: Client) -> None:
+    JobConfigFactory(job_id=JOB, paused_at=timezone.now(), paused_by="ann", paused_reason="moving")
+    assert "paused by ann: moving" in client.get("/admin/").content.decode()
+
+
 def test_the_list_shows_a_pause_instead_of_a_next_run(client: Client) -> None:
     JobConfigFactory(job_id=JOB, paused_at=timezone.now(), paused_by="ann")
     assert "paused by ann" in client.get(LIST).content.decode()

@@ -84,6 +84,9 @@ def test_without_a_start_deadline_a_slot_never_expires() -> None:
         (Overlap.SKIP, RUNNING, Status.SKIPPED_OVERLAP),
         (Overlap.QUEUE_ONE, RUNNING, Status.QUEUED),
         (Overlap.QUEUE_ONE, Open(running=7, waiting=8), Status.SKIPPED_OVERLAP),
+        (Overlap.QUEUE_ONE, Open(waiting=8), Status.QUEUED),
+        (Overlap.SKIP, Open(waiting=8), Status.RUNNING),
+        (Overlap.CANCEL_RUNNING, Open(waiting=8), Status.RUNNING),
         (Overlap.CANCEL_RUNNING, RUNNING, Status.QUEUED),
         (Overlap.CANCEL_RUNNING, Open(running=7, waiting=8), Status.QUEUED),
     ],
@@ -93,7 +96,7 @@ def test_while_the_job_still_runs_the_overlap_policy_decides(
 ) -> None:
     verdict = judge(config(overlap_policy=policy), others=others)
     assert verdict.status == status
-    assert verdict.stops_running == (policy == Overlap.CANCEL_RUNNING)
+    assert verdict.takes_over == (policy == Overlap.CANCEL_RUNNING)
 
 
 def waiting(row: JobConfig | None, cause: str, *, late: int = 0) -> Status:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
-from scheduler_app import configs
+from scheduler_app import configs, pauses
 from scheduler_app.cron import IntervalTrigger
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
@@ -252,6 +252,52 @@ class TestService:
             assert eventually(lambda: "SKIPPED_OVERLAP" in statuses("slow"))
             release.set()
         assert statuses("slow").count("RUNNING") == 0
+
+    def test_a_run_that_fails_is_tried_again_until_it_succeeds(self, jobs: JobRegistry) -> None:
+        @jobs.register("stumbles", name="Stumbles")
+        def stumbles(run: Run) -> None:
+            if run.attempt < 3:
+                raise RuntimeError("not yet")
+
+        JobConfigFactory(job_id="stumbles", max_retries=2, retry_delay_seconds=0)
+        with serving(jobs):
+            configs.queue_run("stumbles", Cause.API, jobs=jobs)
+            assert eventually(lambda: "SUCCESS" in statuses("stumbles"))
+        rows = ExecutionLog.objects.filter(job_id="stumbles").order_by("attempt")
+        assert list(rows.values_list("attempt", "status", "caused_by")) == [
+            (1, "FAILED", "api"),
+            (2, "FAILED", "retry"),
+            (3, "SUCCESS", "retry"),
+        ]
+        assert len(set(rows.values_list("scheduled_for", flat=True))) == 1
+
+    def test_a_slot_stops_the_run_under_way_and_runs_when_that_has_ended(
+        self, jobs: JobRegistry
+    ) -> None:
+        @jobs.register("endless", name="Endless")
+        def endless(run: Run) -> None:
+            while not finished.wait(0.02):
+                run.checkpoint()
+
+        finished = threading.Event()
+        JobConfigFactory(
+            interval=True, job_id="endless", interval_seconds=1, overlap_policy="cancel_running"
+        )
+        with serving(jobs):
+            assert eventually(lambda: {"CANCELLED", "RUNNING"} <= set(statuses("endless")))
+            finished.set()
+        first = ExecutionLog.objects.filter(job_id="endless").earliest("scheduled_for")
+        assert first.error_message.endswith("came, and this schedule lets the newest run")
+
+    def test_a_paused_schedule_starts_nothing_until_it_is_resumed(self, jobs: JobRegistry) -> None:
+        JobConfigFactory(
+            interval=True, job_id="copy_files", interval_seconds=1, paused_at=timezone.now()
+        )
+        with serving(jobs):
+            assert eventually(lambda: len(statuses("copy_files")) >= 2)
+            assert set(statuses("copy_files")) == {"SKIPPED_PAUSED"}
+            pauses.resume("copy_files", by="ann", now=timezone.now())
+            assert eventually(lambda: "SUCCESS" in statuses("copy_files"), seconds=3)
 
     def test_two_services_on_one_database_start_each_slot_once(self, jobs: JobRegistry) -> None:
         started: list[datetime] = []
