@@ -66,12 +66,16 @@ class Coverage:
     def sentence(self) -> str:
         if self.said:
             return f"{self.dataset}: {self.said}"
+        # Only dates are a range: from the first company to the last says nothing.
+        span = (
+            f" {self.first} to {self.last}" if self.first.isdigit() and self.last.isdigit() else ""
+        )
         text = (
-            f"{self.dataset} {self.first} to {self.last}: {self.good} of "
-            f"{self.good + len(self.open_cells)} cells good, {self.rows} rows, {self.absences} "
-            "absences with a reason"
+            f"{self.dataset}{span}: {self.good} of {self.good + len(self.open_cells)} cells good, "
+            f"{self.rows} rows"
         )
         counted = {
+            "absences with a reason": self.absences,
             "late": len(self.late),
             "missing": len(self.open_cells) - len(self.late),
             "not due yet": self.not_due,

@@ -142,6 +142,7 @@ class DatasetReport:
         """For the execution's result; long lists of open cells are cut and counted."""
         shown = dict(sorted(self.open_cells.items(), reverse=True)[:SHOWN_CELLS])
         result: dict[str, object] = {
+            "summary": self.sentence(),
             "cells_good": self.good,
             "cells_closed": len(self.good_cells - self.again),
             "rows": self.rows,

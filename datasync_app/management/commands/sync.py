@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -113,8 +113,18 @@ class Command(BaseCommand):
         with Progress(self.stdout, job_id, current_limit), tracker:
             result = registry.get(job_id).function(tracker.run, **values)
             tracker.set_result(result)
-        for dataset, summary in (result or {}).items():
-            self.stdout.write(f"{dataset}: {summary}")
+        for name, said in (result or {}).items():
+            self._tell(name, said)
+
+    def _tell(self, name: str, said: object) -> None:
+        """A part of a run's result: of a dataset its sentence, of a list each of its sentences."""
+        if isinstance(said, Mapping) and "summary" in said:
+            self.stdout.write(str(said["summary"]))
+        elif isinstance(said, list):
+            for sentence in said:
+                self.stdout.write(f"{name.replace('_', ' ')}: {sentence}")
+        else:
+            self.stdout.write(f"{name.replace('_', ' ')}: {said}")
 
     def _sync_dataset(
         self, dataset: Dataset, start: dt.date | None, end: dt.date | None, *, dry_run: bool
