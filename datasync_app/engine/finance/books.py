@@ -16,6 +16,7 @@ from datasync_app.engine.finance.apart import keep_apart
 from datasync_app.engine.finance.calls import Calls
 from datasync_app.engine.finance.failures import note_failure, resolve
 from datasync_app.engine.finance.judge import Received, settle
+from datasync_app.engine.finance.restated import record_restated
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
@@ -59,6 +60,7 @@ class FinanceBooks:
             lock_versions(FINA_INDICATOR)
             good, broken = quarantine.set_apart(FINA_INDICATOR, call, rows)
             contents = merge_versions(FINA_INDICATOR, good, now=now)
+            record_restated(good, contents, now=now)
             received = self._received(good, contents)
             entries = _entries(planned.keys() | received.keys())
             set_apart = keep_apart(broken, entries.keys(), now=now)

@@ -24,6 +24,7 @@ from datasync_app.models import (
     SyncFailureRecord,
     SyncLedger,
     SyncQuarantine,
+    SyncRestatement,
 )
 from datasync_app.sandbox.server import Sandbox
 from tests.datasync_app.factories import StockBasicFactory
@@ -484,6 +485,29 @@ def test_good_reports_of_the_last_periods_are_read_again_after_a_week(
     clock.set("20240503 00:20")
     incremental(engine)
     assert FinaIndicator.objects.filter(ts_code=A, eps=9.0).exists()
+
+
+def test_a_version_that_the_source_replaced_is_a_restatement_and_a_correction_beside_it_is_none(
+    engine: Engine, market: TinyReports, clock: Clock
+) -> None:
+    market.listed = {A: ("20000104", None), B: ("20000104", None)}
+    all_reported(market)
+    incremental(engine)
+    market.reports[0][3] = 1.5
+    market.report(B, Q3, "20231028", 2.0, flag="1")
+    clock.set("20240503 00:20")
+    incremental(engine)
+    clock.set("20240504 00:20")
+    incremental(engine)
+    assert FinaIndicator.objects.filter(ts_code__in=[A, B]).count() == 4
+    restated = SyncRestatement.objects.get()
+    assert (restated.cell, restated.column, restated.old, restated.new) == (
+        f"{A}:{Q3}",
+        "eps",
+        1.0,
+        1.5,
+    )
+    assert restated.key["ann_date"] == "20231028"
 
 
 def test_history_holds_every_report_and_asks_for_none_twice(
