@@ -49,6 +49,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("SYNC_INCREMENTAL_MISSING_LIMIT", "0"),
         ("SYNC_FAILURE_MAX_RETRIES", "-1"),
         ("SYNC_CONCEPT_SOURCE", "sina"),
+        ("SYNC_INDEX_CODES", "000001.SH,300"),
     ],
 )
 def test_it_names_a_malformed_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +106,13 @@ def test_it_accepts_plain_http_on_request(monkeypatch: pytest.MonkeyPatch) -> No
 def test_it_reads_dates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYNC_START_DATE", "20150601")
     assert read_environment().start_date == dt.date(2015, 6, 1)
+
+
+def test_it_reads_the_codes_of_indices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYNC_INDEX_CODES", "000300.SH, 000905.SH,000300.SH")
+    assert read_environment().index_codes == ["000300.SH", "000905.SH"]
+    monkeypatch.setenv("SYNC_INDEX_CODES", "")
+    assert read_environment().index_codes == []
 
 
 def test_it_makes_one_secret_key_for_all_who_ask_at_once(
