@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from scheduler_app import pauses, policies
-from scheduler_app.locks import lock_job
+from scheduler_app.locks import lock_jobs
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Role, Status
 
 logger = logging.getLogger(__name__)
@@ -30,11 +30,12 @@ def after_failures(execution_ids: Collection[int], *, retriable: bool = True) ->
         django.db.OperationalError: the database went away; the closing is to be repeated.
     """
     failed = ExecutionLog.objects.filter(pk__in=execution_ids, status=Status.FAILED)
-    # In one order everywhere: two processes that close many runs cannot wait for each other.
-    for execution in failed.exclude(process__role=Role.COMMAND).order_by("job_id", "pk"):
+    executions = list(failed.exclude(process__role=Role.COMMAND).order_by("pk"))
+    # All at once: two that lock several jobs cannot wait for each other.
+    lock_jobs(execution.job_id for execution in executions)
+    for execution in executions:
         try:
             with transaction.atomic():
-                lock_job(execution.job_id)
                 _follow(execution, timezone.now(), retriable=retriable)
         except (OperationalError, InterfaceError):
             raise

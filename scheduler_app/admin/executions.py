@@ -73,7 +73,15 @@ class ExecutionLogAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-a
         (None, {"fields": ["job_id", "shown_status", "error", "shown_result"]}),
         (
             _("When"),
-            {"fields": ["shown_slot", "shown_start", "shown_end", "shown_duration"]},
+            {
+                "fields": [
+                    "shown_slot",
+                    "shown_not_before",
+                    "shown_start",
+                    "shown_end",
+                    "shown_duration",
+                ]
+            },
         ),
         (_("Why"), {"fields": ["caused_by", "triggered_by", "attempt", "process", "shown_kwargs"]}),
         (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
@@ -111,6 +119,10 @@ class ExecutionLogAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-a
     @admin.display(description=_("scheduled for"))
     def shown_slot(self, execution: ExecutionLog) -> SafeString | str:
         return look.local(execution.scheduled_for)
+
+    @admin.display(description=_("not before"))
+    def shown_not_before(self, execution: ExecutionLog) -> SafeString | str:
+        return look.local(execution.not_before)
 
     @admin.display(description=_("started"))
     def shown_start(self, execution: ExecutionLog) -> SafeString | str:

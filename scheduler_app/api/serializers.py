@@ -20,6 +20,7 @@ EXECUTION_FIELDS = [
     "id",
     "job_id",
     "scheduled_for",
+    "not_before",
     "started_at",
     "finished_at",
     "status",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from scheduler_app.errors import InvalidSchedule
 from scheduler_app.models import JobConfig
 from scheduler_app.registry import JobRegistry
 from tests.factories import JobConfigFactory
+from tests.processes import REPOSITORY
 from tests.scheduler_app.web import JOB, logged_in, registered
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +56,17 @@ def stored() -> dict[str, Any]:
 
 def test_every_policy_has_a_good_example_here() -> None:
     assert set(GOOD) == set(policy_rules.POLICIES)
+
+
+def test_the_reference_tells_every_policy_with_its_default() -> None:
+    text = (REPOSITORY / "docs/reference/policies.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| `?(\w+)`? \|", text, re.MULTILINE))
+    expected = {
+        name: str(value).lower() if isinstance(value, bool) else f"{value:g}"
+        if isinstance(value, float) else str(value)
+        for name, value in policy_rules.defaults().items()
+    }  # fmt: skip
+    assert told == expected
 
 
 def test_the_database_starts_a_schedule_as_the_model_does() -> None:

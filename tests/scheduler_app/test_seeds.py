@@ -13,6 +13,7 @@ from django.db import connection
 from scheduler_app import seeds
 from scheduler_app.errors import UnknownJob
 from scheduler_app.models import JobConfig
+from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import JobRegistry
 from tests.factories import JobConfigFactory
 
@@ -92,7 +93,9 @@ def test_a_job_without_default_cannot_be_reset() -> None:
 
 def test_seeds_and_migration_agree() -> None:
     migrate_seeds()
-    fields = ("job_id", "job_name", "trigger", "cron_expression", "timezone", "job_kwargs")
+    fields = (
+        "job_id", "job_name", "trigger", "cron_expression", "timezone", "job_kwargs", *POLICIES
+    )  # fmt: skip
     migrated = list(JobConfig.objects.order_by("job_id").values(*fields))
     JobConfig.objects.all().delete()
     seeds.seed()
