@@ -6,6 +6,9 @@ import datetime as dt
 import io
 import json
 import logging
+import os
+import signal
+from collections.abc import Mapping
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,8 +20,10 @@ from datasync_app.models import (
     StockBasic,
     SyncLedger,
     SyncTask,
+    TaskStatus,
     TradeCal,
 )
+from datasync_app.sandbox.protocol import Rows
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import ExecutionLog, JobConfig
 from tests.datasync_app.tiny_market import TinyMarket
@@ -37,7 +42,10 @@ def said(*args: str) -> str:
 def test_sync_says_each_cell_in_a_pipe_and_sums_up(source: Sandbox) -> None:
     lines = said("sync", "daily", *WEEK).splitlines()
     assert len(lines) == 12
-    assert lines[0] == "1/2 trade_cal SSE:2020: 366 rows"
+    assert {line.split(" ", 1)[1] for line in lines[:2]} == {
+        "trade_cal SSE:2020: 366 rows",
+        "trade_cal SZSE:2020: 366 rows",
+    }
     assert lines[6].startswith("7/11 daily 202001")
     assert lines[-1] == "daily: 5 of 5 cells good, 150 rows in 5 calls"
 
@@ -56,7 +64,7 @@ def test_sync_shows_the_engine_lines_to_nobody_and_the_level_comes_back(source: 
 
 def test_sync_of_a_job_says_each_cell_too(source: Sandbox) -> None:
     lines = said("sync", "sync_stock_basic").splitlines()
-    assert lines[0].startswith("1/2 trade_cal SSE:")
+    assert lines[0].startswith("1/2 trade_cal S")
     assert lines[5].startswith("6/6 stock_basic ")
 
 
@@ -77,6 +85,23 @@ def test_sync_shows_a_bar_on_a_terminal(
 def test_sync_counts_the_cells_of_a_list_too(source: Sandbox) -> None:
     lines = said("sync", "stock_basic").splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["1/4", "2/4", "3/4", "4/4"]
+
+
+def test_a_sync_that_is_terminated_closes_its_task_and_says_so(
+    source: Sandbox, market: TinyMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = market._daily
+
+    def terminate(params: Mapping[str, str]) -> Rows:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return bars(params)
+
+    monkeypatch.setattr(market, "_daily", terminate)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(CommandError, match="Stopped. What was finished is stored"):
+        said("sync", "daily", *WEEK)
+    assert SyncTask.objects.get().status == TaskStatus.FAILED
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_sync_ends_badly_and_lists_what_is_not_good(source: Sandbox, market: TinyMarket) -> None:

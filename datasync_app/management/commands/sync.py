@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import getpass
+import signal
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -57,7 +59,12 @@ class Command(BaseCommand):
         start, end = _date("--start", options["start"]), _date("--end", options["end"])
         if problem := check_range({"start": start, "end": end}):
             raise CommandError(problem)
-        name = options["name"]
+        with _stopped_like_ctrl_c():
+            self._sync(options["name"], start, end, options)
+
+    def _sync(
+        self, name: str, start: dt.date | None, end: dt.date | None, options: dict[str, Any]
+    ) -> None:
         try:
             if name in DATASETS and isinstance(DATASETS[name].cut, (ConceptList, ByConcept)):
                 raise CommandError(
@@ -209,6 +216,16 @@ _WORK: dict[str, _Work] = {
     BSE_MAPPING.name: _sync_list,
     NAMECHANGE.name: _sync_list,
 }
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """Whoever kills the command politely finds its task closed, as after Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _date(option: str, text: str | None) -> dt.date | None:
