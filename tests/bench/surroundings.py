@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import urllib.parse
 from collections.abc import Iterator
@@ -65,20 +63,3 @@ def start_django() -> None:
 
     django.setup()
     logging.disable(logging.WARNING)
-
-
-@contextmanager
-def sandbox_process(*options: str) -> Iterator[str]:
-    """`manage.py sandbox` in a process of its own; gives its address."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "sandbox", *options],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().removeprefix("listening on ").strip()
-        finally:
-            process.terminate()
