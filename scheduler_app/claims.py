@@ -8,7 +8,7 @@ hands while a claim is made, and every claim carries its fence.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -140,6 +140,23 @@ def claim_queued(execution_id: int, job_id: str, owner: Owner) -> ExecutionLog |
         "action=left_out job_id=%s execution=%s: %s", job_id, execution_id, verdict.reason
     )
     return None
+
+
+def give_back(executions: Iterable[ExecutionLog]) -> None:
+    """Let whoever leads next start what this process has claimed and will not start."""
+    for execution in executions:
+        back = ExecutionLog.objects.filter(
+            pk=execution.pk, process_id=execution.process_id, status=Status.RUNNING
+        ).update(status=Status.QUEUED, process=None, fence=None, started_at=None)
+        if back:
+            logger.info("action=give_back execution=%s job_id=%s", execution.pk, execution.job_id)
+
+
+def lined_up(now: datetime) -> set[str]:
+    """The jobs with an execution that waits, and no longer for its moment."""
+    waiting = ExecutionLog.objects.filter(status=Status.QUEUED)
+    due = waiting.annotate(due=Coalesce("not_before", "scheduled_for")).filter(due__lte=now)
+    return set(due.values_list("job_id", flat=True))
 
 
 def ready(now: datetime) -> list[tuple[str, int]]:

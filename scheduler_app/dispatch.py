@@ -35,9 +35,17 @@ ROOM_AT_MOST = 200
 
 
 class ThreadDispatcher:
-    def __init__(self, runner: Runner, outage: Outage, threads: int = THREADS) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        outage: Outage,
+        threads: int = THREADS,
+        ended: Callable[[str], None] = lambda job_id: None,
+    ) -> None:
+        """`ended` is told the job of every run that ended here."""
         self._runner = runner
         self._outage = outage
+        self._tell_ended = ended
         self._changed = threading.Condition()
         self._waiting: dict[str, dict[Work, None]] = {}
         # What could not be claimed for an error of its own: tried again with the job's next work.
@@ -82,6 +90,13 @@ class ThreadDispatcher:
             self._stopped = True
             self._changed.notify_all()
 
+    def unstarted(self) -> list[ExecutionLog]:
+        """What was claimed and is not started any more, once this dispatcher takes nothing more."""
+        with self._changed:
+            left = list(self._claimed)
+            self._claimed.clear()
+        return left
+
     def wait(self, seconds: float) -> bool:
         """Wait until nothing runs any more; False if something still does."""
         with self._changed:
@@ -112,7 +127,7 @@ class ThreadDispatcher:
                 return None
             self._busy += 1
             if self._claimed:
-                return partial(self._runner.execute, self._claimed.popleft())
+                return partial(self._run, self._claimed.popleft())
             self._is_claiming = True
             job_ids = list(islice(self._waiting, self._room()))
             return partial(
@@ -157,14 +172,19 @@ class ThreadDispatcher:
         finally:
             with self._changed:
                 self._is_claiming = False
-                self._claimed.extend(claimed[1:])
+                mine = 0 if self._stopped else 1
+                self._claimed.extend(claimed[mine:])
                 for job_id, left in works.items():
                     if left:
                         later = self._waiting.pop(job_id, {})
                         self._waiting[job_id] = dict.fromkeys(left) | later
                 self._changed.notify(len(claimed) + 1)
-        for execution in claimed[:1]:
-            self._runner.execute(execution)
+        for execution in claimed[:mine]:
+            self._run(execution)
+
+    def _run(self, execution: ExecutionLog) -> None:
+        self._runner.execute(execution)
+        self._tell_ended(execution.job_id)
 
     def _claim(self, works: dict[str, deque[Work]], claimed: list[ExecutionLog]) -> None:
         """Claim what may be claimed; what is decided is taken out of `works`."""

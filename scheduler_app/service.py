@@ -21,7 +21,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from scheduler_app import processes, recovery
+from scheduler_app import claims, processes, recovery
 from scheduler_app.dispatch import THREADS, ThreadDispatcher
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
@@ -50,7 +50,7 @@ class SchedulerService:
         self.leadership = Leadership(self.process.id)
         self.runner = Runner(jobs, self.leadership)
         self._outage = Outage()
-        self._dispatcher = ThreadDispatcher(self.runner, self._outage, threads)
+        self._dispatcher = ThreadDispatcher(self.runner, self._outage, threads, self._ended)
         self._term = self._new_term(None)
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
@@ -113,10 +113,8 @@ class SchedulerService:
         self._draining.set()
         self._dispatcher.stop_taking()
         self.runner.stop.set()
-        try:
-            self.leadership.resign()
-        except DatabaseError as error:
-            self._outage.note(error)
+        self._try(self.leadership.resign)
+        self._try(lambda: claims.give_back(self._dispatcher.unstarted()))
         self._wake.set()
         if not self._dispatcher.wait(seconds):
             logger.warning("action=stop: runs are cut off after %s s", seconds)
@@ -128,12 +126,22 @@ class SchedulerService:
             thread.join(timeout=10)
         self._term.end()
         self._listener.end()
+        self._try(lambda: claims.give_back(self._dispatcher.unstarted()))
+        self._try(lambda: recovery.close_own(self.process.id, STOPPED))
+        self._try(self.process.leave)
+        logger.info("action=stopped process=%s", self.process)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """A last word to the database. If that is away, the others find out by themselves."""
         try:
-            recovery.close_own(self.process.id, STOPPED)
-            self.process.leave()
+            write()
         except DatabaseError as error:
             self._outage.note(error)
-        logger.info("action=stopped process=%s", self.process)
+            connections.close_all()
+
+    def _ended(self, job_id: str) -> None:
+        if self._term.is_waited_for(job_id):
+            self._wake.set()
 
     def _new_term(self, fence: int | None) -> Term:
         return Term(self.process, self._dispatcher.put, fence)

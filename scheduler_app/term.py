@@ -68,6 +68,7 @@ class Term:
         self._held: list[DueSlots] = []
         self._lock = threading.Lock()
         self._has_asked_first_runs = False
+        self._lined_up: set[str] = set()
         self._revision: int | None = None
         self._resync_at = 0.0
         self._judge_from = 0.0
@@ -166,8 +167,14 @@ class Term:
             self._put(slots)
 
     def _hand_over_queued(self) -> None:
-        for job_id, pk in claims.ready(timezone.now()):
+        now = timezone.now()
+        self._lined_up = claims.lined_up(now)
+        for job_id, pk in claims.ready(now) if self._lined_up else ():
             self._put(Queued(job_id, pk))
+
+    def is_waited_for(self, job_id: str) -> bool:
+        """Whether another execution waits for the run of that job to end."""
+        return job_id in self._lined_up
 
     def _mirror(self) -> None:
         next_runs = self._loader.next_runs()

@@ -416,11 +416,42 @@ class TestService:
         assert statuses("fails") == []
         assert "action=claim job_id=fails failed" in caplog.text
 
+    def test_what_waits_in_line_goes_on_as_soon_as_the_run_before_it_ends(
+        self, jobs: JobRegistry
+    ) -> None:
+        with serving(jobs):
+            assert eventually(lambda: scheduler_status().active)
+            ExecutionLog.objects.bulk_create(
+                ExecutionLogFactory.build(queued=True, job_id="copy_files", attempt=attempt)
+                for attempt in range(1, 11)
+            )
+            assert eventually(lambda: statuses("copy_files") == ["SUCCESS"] * 10, seconds=5)
+
+    def test_what_is_claimed_and_not_started_is_given_back_by_a_stop(
+        self, jobs: JobRegistry
+    ) -> None:
+        release = threading.Event()
+        jobs.register("slow", name="Slow")(lambda run: {"released": release.wait(10)})
+        service = SchedulerService(jobs, threads=1)
+        service.start()
+        assert eventually(lambda: service.leadership.fence)
+        configs.queue_run("slow", Cause.API, jobs=jobs)
+        assert eventually(lambda: statuses("slow") == ["RUNNING"])
+        unstarted = ExecutionLogFactory(
+            running=True, process_id=service.process.id, job_id="fails", fence=1
+        )
+        service._dispatcher._claimed.append(unstarted)
+        release.set()
+        service.stop(5)
+        unstarted.refresh_from_db()
+        given = (unstarted.status, unstarted.process_id, unstarted.fence, unstarted.started_at)
+        assert given == (Status.QUEUED, None, None, None)
+
     def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:
             watchdog = Watchdog(service.watched())
             assert watchdog.problem() == ""
-            assert eventually(lambda: service.scheduler.running)
+            assert eventually(lambda: getattr(service.scheduler, "_thread", None))
             with patch.object(service.scheduler._thread, "is_alive", return_value=False):
                 assert watchdog.problem() == "APScheduler's loop is dead"
 
