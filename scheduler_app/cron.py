@@ -85,7 +85,9 @@ class ScheduleTrigger(BaseTrigger):  # type: ignore[misc]
         return next(self.slots(after), None)
 
     def is_slot(self, moment: datetime) -> bool:
-        return self.next_slot(moment - timedelta(seconds=1)) == moment
+        slot = self.next_slot(moment - timedelta(seconds=1))
+        # Times of two zones are never equal to Python while one of them is repeated (PEP 495).
+        return slot is not None and slot.astimezone(UTC) == moment.astimezone(UTC)
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
         """Never raises: that would end APScheduler's loop, and with it every other schedule."""

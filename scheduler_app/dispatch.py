@@ -1,9 +1,10 @@
 """Where the work runs: threads of this process.
 
 Work waits in an inbox by job. One free thread at a time takes what waits for as many jobs as threads
-are free, claims it together, and hands out what it got; so one job's slots are claimed in order, and
-nothing is claimed that no thread is free to run, or will be within a tenth of a second while runs are
-that short. While the database is away the work stays in the inbox.
+are free, and claims together what can just be started; what asks for a closer look is claimed job by
+job, by as many threads as are free. So one job's slots are claimed in order, and nothing is claimed
+that no thread is free to run, or will be within a tenth of a second while runs are that short. While
+the database is away the work stays in the inbox.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 
@@ -50,7 +51,10 @@ class ThreadDispatcher:
         self._waiting: dict[str, dict[Work, None]] = {}
         # What could not be claimed for an error of its own: tried again with the job's next work.
         self._parked: dict[str, dict[Work, None]] = {}
-        self._is_claiming = False
+        # What asks for a closer look, and the jobs that are being looked at.
+        self._alone: dict[str, deque[Work]] = {}
+        self._claiming: set[str] = set()
+        self._claims_together = False
         self._claimed: deque[ExecutionLog] = deque()
         self._ended: deque[float] = deque(maxlen=ROOM_AT_MOST)
         self._busy = 0
@@ -75,6 +79,7 @@ class ThreadDispatcher:
         """Forget what is not claimed: whoever leads now finds it in the database."""
         with self._changed:
             self._waiting.clear()
+            self._alone.clear()
             self._parked.clear()
 
     def watched(self) -> Watched:
@@ -122,18 +127,31 @@ class ThreadDispatcher:
     def _take(self) -> Callable[[], None] | None:
         """The next task, waited for; None once this dispatcher takes nothing more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._claimed or self._may_claim())
+            self._changed.wait_for(
+                lambda: self._stopped or self._claimed or self._alone or self._may_claim_together()
+            )
             if self._stopped:
                 return None
             self._busy += 1
             if self._claimed:
                 return partial(self._run, self._claimed.popleft())
-            self._is_claiming = True
-            job_ids = list(islice(self._waiting, self._room()))
+            if self._alone:
+                job_id = next(iter(self._alone))
+                self._claiming.add(job_id)
+                return partial(self._claim_alone, job_id, self._alone.pop(job_id))
+            self._claims_together = True
+            job_ids = list(islice(self._free_jobs(), self._room()))
             return partial(
-                self._claim_and_run,
+                self._claim_together,
                 {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids},
             )
+
+    def _free_jobs(self) -> Iterator[str]:
+        taken = self._claiming | self._alone.keys()
+        return (job_id for job_id in self._waiting if job_id not in taken)
+
+    def _may_claim_together(self) -> bool:
+        return not self._claims_together and any(self._free_jobs())
 
     def _room(self) -> int:
         """How many runs could start about now: by threads that are free, or were until just now."""
@@ -142,9 +160,6 @@ class ThreadDispatcher:
             self._ended.popleft()
         free = len(self._threads) - self._busy + 1
         return max(free, len(self._ended) - len(self._claimed))
-
-    def _may_claim(self) -> bool:
-        return bool(self._waiting) and not self._is_claiming
 
     def _end_task(self) -> None:
         with self._changed:
@@ -157,30 +172,63 @@ class ThreadDispatcher:
             # An idle thread would hold its connection until its next run, hours later.
             connections.close_all()
 
-    def _claim_and_run(self, works: dict[str, deque[Work]]) -> None:
+    def _claim_together(self, works: dict[str, deque[Work]]) -> None:
+        """Claim of these jobs what can just be started; the others are to be looked at alone."""
         claimed: list[ExecutionLog] = []
+        back: dict[str, deque[Work]] = {}
         try:
-            self._claim(works, claimed)
+            single = [left[0] for left in works.values() if len(left) == 1]
+            claimed = self._runner.claim_plain(single)
             self._outage.over()
+            for execution in claimed:
+                del works[execution.job_id]
         except LeaseLost as lost:
             logger.warning("action=claim jobs=%s: %s", len(works), lost)
             works.clear()
         except AWAY as error:
             self._outage.note(error)
+            self._pause()
+            back = works
+        except Exception:
+            logger.exception("action=claim jobs=%s failed; each is tried alone", len(works))
+        with self._changed:
+            self._claims_together = False
+            if back is not works:
+                self._alone |= works
+            self._hand_out(claimed, back)
+
+    def _claim_alone(self, job_id: str, works: deque[Work]) -> None:
+        claimed: list[ExecutionLog] = []
+        try:
+            while works and not self._stopped:
+                claimed += self._runner.claim(works[0])
+                self._outage.over()
+                works.popleft()
+        except LeaseLost as lost:
+            logger.warning("action=claim job_id=%s: %s", job_id, lost)
+            works.clear()
+        except AWAY as error:
+            self._outage.note(error)
             if not claimed:
                 self._pause()
-        finally:
+        except Exception:
+            # One row must not keep the others from starting.
+            logger.exception("action=claim job_id=%s failed", job_id)
             with self._changed:
-                self._is_claiming = False
-                mine = 0 if self._stopped else 1
-                self._claimed.extend(claimed[mine:])
-                for job_id, left in works.items():
-                    if left:
-                        later = self._waiting.pop(job_id, {})
-                        self._waiting[job_id] = dict.fromkeys(left) | later
-                self._changed.notify(len(claimed) + 1)
-        for execution in claimed[:mine]:
-            self._run(execution)
+                self._parked[job_id] = dict.fromkeys(works)
+            works.clear()
+        with self._changed:
+            self._claiming.discard(job_id)
+            self._hand_out(claimed, {job_id: works})
+
+    def _hand_out(self, claimed: list[ExecutionLog], left: dict[str, deque[Work]]) -> None:
+        """Under the lock: what was claimed is for any thread, and what is left waits again."""
+        self._claimed.extend(claimed)
+        for job_id, works in left.items():
+            if works:
+                later = self._waiting.pop(job_id, {})
+                self._waiting[job_id] = dict.fromkeys(works) | later
+        self._changed.notify(len(claimed) + len(self._alone) + 1)
 
     def _run(self, execution: ExecutionLog) -> None:
         self._runner.execute(execution)
