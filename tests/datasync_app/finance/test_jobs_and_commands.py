@@ -14,6 +14,7 @@ from pytest_django import Settings
 from datasync_app.datasets.periods import report_periods, window_closes
 from datasync_app.dates import market_day, show_date
 from datasync_app.models import DatasetState, FinaIndicator, SyncFailureRecord, SyncLedger
+from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import Cause, ExecutionLog, Status
 from scheduler_app.registry import registry
@@ -148,3 +149,18 @@ def test_coverage_of_disclosures_goes_by_day(source: Sandbox) -> None:
         said("coverage", "disclosure_date")
     said("sync", "disclosure_date")
     assert "cells good" in said("coverage", "disclosure_date")
+
+
+def test_a_run_whose_quota_is_spent_parks_and_keeps_what_it_has(
+    market: TinyReports, settings: Settings
+) -> None:
+    quotas = {"fina_indicator": Quota(1, "小时")}
+    with Sandbox(market, quota=0, points=2000, quotas=quotas) as server:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", server.url
+        execution = run("sync_incremental_finance")
+    assert execution.status == Status.CANCELLED, execution.error_message
+    assert "the quota of fina_indicator is spent" in execution.error_message
+    assert FinaIndicator.objects.values("ts_code").distinct().count() == 1
+    assert not SyncFailureRecord.objects.exists()
+    follow_up = ExecutionLog.objects.get(caused_by=Cause.FOLLOW_UP)
+    assert follow_up.scheduled_for > timezone.now() + dt.timedelta(minutes=30)

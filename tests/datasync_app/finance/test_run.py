@@ -332,6 +332,25 @@ def test_a_person_resets_a_company_that_failed_too_often(
     assert cell(A, Q3).state == CellState.COMPLETE
 
 
+def test_a_period_whose_call_failed_is_on_record_until_its_reports_are_there(
+    market: TinyReports, clock: Clock
+) -> None:
+    all_reported(market)
+    for code in market.codes:
+        StockBasicFactory.create(ts_code=code)
+    with Sandbox(market, quota=0, points=5000) as gone:
+        engine = engine_of(gone, clock)
+    incremental(engine)
+    assert set(states().values()) == {CellState.FAILED}
+    assert SyncFailureRecord.objects.get().code == Q3
+    assert not FinaIndicator.objects.exists()
+    clock.set("20240426 06:10")
+    with Sandbox(market, quota=0, points=5000) as back:
+        assert incremental(engine_of(back, clock)).is_good
+    assert set(states().values()) == {CellState.COMPLETE}
+    assert SyncFailureRecord.objects.get().resolved_at == clock()
+
+
 def test_a_click_on_a_failure_lets_it_be_tried_as_often_as_at_first(
     engine: Engine, market: TinyReports, clock: Clock, admin_client: Client
 ) -> None:
