@@ -73,7 +73,7 @@ def claim_slot(job_id: str, slot: datetime, cause: Cause, owner: Owner) -> Execu
         verdict = policies.judge_slot(config, slot, now, day, others)
         _advance(job_id, slot)
         if verdict.status not in OPEN_STATUSES:
-            left_out.record(config, LeftOut(slot, verdict.status, verdict.reason), now)
+            left_out.record(job_id, LeftOut(slot, verdict.status, verdict.reason), now)
             return None
         if verdict.takes_over:
             _make_way(others, slot, now)

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
+from scheduler_app.models import Cause, ExecutionLog, Status
 from scheduler_app.policies import utc
 
 logger = logging.getLogger(__name__)
@@ -24,21 +25,30 @@ class LeftOut:
     reason: str
 
 
-def record(config: JobConfig, row: LeftOut, now: datetime) -> None:
+def record(job_id: str, row: LeftOut, now: datetime) -> None:
     """Leave the row of a slot that came due. Under the lock of the job.
 
-    A pause leaves a hundred rows; what comes after stands together in one more.
+    A hundred slots in a row that are left out alike leave a row each; what comes after stands
+    together in one more.
     """
     logger.info(
-        "action=left_out job_id=%s slot=%s status=%s: %s",
-        config.job_id,
-        row.slot,
-        row.status,
-        row.reason,
+        "action=left_out job_id=%s slot=%s status=%s: %s", job_id, row.slot, row.status, row.reason
     )
-    if row.status == Status.SKIPPED_PAUSED and _adds_to_the_last(config, row, now):
+    newest = (
+        ExecutionLog.objects.filter(job_id=job_id)
+        .order_by("-id")
+        .only("scheduled_for", "status", "error_message", "result")
+    )
+    last = newest.first()
+    if last is not None and _alike(last, row) and isinstance(last.result, dict):
+        _count_in(last, row, now)
         return
-    _made(config.job_id, row, now).save(force_insert=True)
+    made = _made(job_id, row, now)
+    if len(alike := newest[:ROWS_AT_MOST]) == ROWS_AT_MOST and all(
+        _alike(each, row) for each in alike
+    ):
+        made.result = {"slots": 1}
+    made.save(force_insert=True)
 
 
 def record_all(job_id: str, rows: Sequence[LeftOut], now: datetime) -> None:
@@ -61,20 +71,17 @@ def _made(job_id: str, row: LeftOut, now: datetime) -> ExecutionLog:
     )
 
 
-def _adds_to_the_last(config: JobConfig, row: LeftOut, now: datetime) -> bool:
-    """Count a slot in the row that stands for all after the hundredth; False if it is no such."""
-    of_this_pause = ExecutionLog.objects.filter(
-        job_id=config.job_id, status=Status.SKIPPED_PAUSED, started_at__gte=config.paused_at
-    ).order_by("-id")
-    if of_this_pause[: ROWS_AT_MOST + 1].count() <= ROWS_AT_MOST:
-        return False
-    last = of_this_pause[0]
-    said = last.result if isinstance(last.result, dict) else {}
-    slots = int(said.get("slots", 1)) + 1
+def _alike(execution: ExecutionLog, row: LeftOut) -> bool:
+    return execution.status == row.status and execution.error_message.endswith(row.reason)
+
+
+def _count_in(last: ExecutionLog, row: LeftOut, now: datetime) -> None:
+    """Let the last row stand for this slot too."""
+    said: Any = last.result
+    slots = int(said["slots"]) + 1
     last.result = {"slots": slots, "last": row.slot.isoformat()}
     last.error_message = (
         f"{slots:,} slots from {utc(last.scheduled_for)} to {utc(row.slot)}: {row.reason}"
     )
     last.finished_at = now
     last.save(update_fields=["result", "error_message", "finished_at"])
-    return True

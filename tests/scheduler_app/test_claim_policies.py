@@ -160,7 +160,11 @@ def test_a_long_pause_leaves_a_hundred_rows_and_one_for_the_rest(
 ) -> None:
     JobConfigFactory(interval=True, job_id="one", paused_at=SLOT, paused_by="ann")
     rows = ExecutionLogFactory.build_batch(
-        98, job_id="one", status=Status.SKIPPED_PAUSED, started_at=SLOT
+        98,
+        job_id="one",
+        status=Status.SKIPPED_PAUSED,
+        started_at=SLOT,
+        error_message="paused by ann",
     )
     for index, row in enumerate(rows):
         row.scheduled_for = SLOT + timedelta(seconds=index)
@@ -174,6 +178,24 @@ def test_a_long_pause_leaves_a_hundred_rows_and_one_for_the_rest(
         "4 slots from 2026-03-02 10:04:00 UTC to 2026-03-02 10:07:00 UTC: paused by ann"
     )
     assert JobConfig.objects.get(job_id="one").last_slot == minutes[-1]
+
+
+def test_another_reason_begins_a_row_of_its_own(owner: Owner) -> None:
+    JobConfigFactory(interval=True, job_id="one", overlap_policy=Overlap.SKIP)
+    before = running()
+    last = ExecutionLogFactory(
+        job_id="one",
+        scheduled_for=SLOT,
+        status=Status.SKIPPED_OVERLAP,
+        error_message=f"9 slots: execution {before.pk} of this job was still running",
+        result={"slots": 9},
+    )
+    claim(owner, SLOT + timedelta(minutes=1))
+    last.refresh_from_db()
+    assert last.result["slots"] == 10
+    JobConfig.objects.update(paused_at=SLOT)
+    claim(owner, SLOT + timedelta(minutes=2))
+    assert row_of(SLOT + timedelta(minutes=2)).status == Status.SKIPPED_PAUSED
 
 
 def test_what_a_pause_holds_does_not_stand_in_front_of_a_run_that_is_asked_for(
