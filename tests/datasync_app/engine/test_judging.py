@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasync_app.datasets.market import BSE_MAPPING, DAILY, DAILY_BASIC, SUSPEND_D
+from datasync_app.datasets.market import ADJ_FACTOR, BSE_MAPPING, DAILY, DAILY_BASIC, SUSPEND_D
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine.checks import Reason
 from datasync_app.engine.renumbering import (
@@ -111,6 +111,33 @@ def test_suspensions_of_a_day_that_stays_unexplained_are_read_again(
     assert engine.sync_dates(DAILY, FRIDAY, FRIDAY).is_good
     assert calls(sandbox, "suspend_d") == 2
     assert cell("daily").missing == {market.codes[0]: Reason.SUSPENDED}
+
+
+def test_suspensions_of_a_disputed_day_are_read_again_once(
+    engine: Engine, sandbox: Sandbox, market: TinyMarket, clock: Clock
+) -> None:
+    clock.now += dt.timedelta(hours=3)
+    lost = {market.codes[0]}
+    for key in ("20200109", "20200110"):
+        market.lost[key] = market.lost_of["daily_basic", key] = lost
+    thursday = dt.date(2020, 1, 9)
+    for _hour in range(2):  # two fetches agree on the first day, and it explains the second
+        engine.sync_dates(DAILY, thursday, thursday)
+        clock.now += dt.timedelta(hours=1)
+    engine.sync_dates(ADJ_FACTOR, thursday, FRIDAY)
+    engine.sync_dates(DAILY, thursday, FRIDAY)
+    assert cell("daily").disputes == {market.codes[0]: ["adj_factor"]}
+    before = calls(sandbox, "suspend_d")
+    market.suspended["20200110"] = lost
+    clock.now += dt.timedelta(hours=1)
+    engine.sync_dates(DAILY, thursday, FRIDAY)
+    assert cell("daily").disputes == {}
+    # The day before was looked up when its own dispute came, and not again for this one.
+    assert cell("daily", "20200109").disputes == {market.codes[0]: ["adj_factor"]}
+    assert calls(sandbox, "suspend_d") == before + 1
+    clock.now += dt.timedelta(hours=1)
+    engine.sync_dates(DAILY, thursday, FRIDAY)
+    assert calls(sandbox, "suspend_d") == before + 1
 
 
 def test_a_renumbered_code_is_had_under_its_other_number(
