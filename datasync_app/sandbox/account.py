@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from datasync_app.sandbox.protocol import ENDPOINTS, no_permission, rate_exceeded
+from datasync_app.protocol import ENDPOINTS, no_permission, rate_exceeded
 
 UNITS = {"minute": "分钟", "hour": "小时", "day": "天"}
 _MINUTES = {"分钟": 1, "小时": 60, "天": 1440}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.names import Names
 from datasync_app.sandbox.noise import Noise
@@ -13,12 +14,7 @@ from datasync_app.sandbox.population import (
     STAR,
     Population,
 )
-from datasync_app.sandbox.protocol import Rows
 
-BASIC_FIELDS = (
-    *("ts_code", "symbol", "name", "area", "industry", "fullname", "enname", "cnspell", "market"),
-    *("exchange", "curr_type", "list_status", "list_date", "delist_date", "is_hs"),
-)
 _MARKETS = {
     SHANGHAI_MAIN: ("主板", "SSE"),
     SHENZHEN_MAIN: ("主板", "SZSE"),

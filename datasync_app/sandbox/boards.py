@@ -6,23 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from datasync_app.protocol import Rows
+from datasync_app.protocol.columns import THS_INDEX_FIELDS
 from datasync_app.sandbox.concepts import Board, Boards
 from datasync_app.sandbox.noise import Floats
-from datasync_app.sandbox.protocol import Rows
 from datasync_app.sandbox.trading import whole_day
 from datasync_app.sandbox.world import Scene
-
-CONCEPT_FIELDS = ("code", "name", "src")
-CONCEPT_DETAIL_FIELDS = ("id", "concept_name", "ts_code", "name", "in_date", "out_date")
-THS_INDEX_FIELDS = ("ts_code", "name", "count", "exchange", "list_date", "type")
-THS_MEMBER_FIELDS = (
-    *("ts_code", "con_code", "con_name", "weight", "in_date", "out_date", "is_new"),
-)
-DC_INDEX_FIELDS = (
-    *("ts_code", "trade_date", "name", "leading", "leading_code", "pct_change", "leading_pct"),
-    *("total_mv", "turnover_rate", "up_num", "down_num"),
-)
-DC_MEMBER_FIELDS = ("trade_date", "ts_code", "con_code", "name")
 
 
 def concept(scene: Scene, params: Mapping[str, str]) -> Rows:
@@ -163,5 +152,5 @@ def _members(
     return [
         (board, codes[number], names.on(number, scene.today))
         for row, board in shown
-        for number in np.flatnonzero(members[row]).tolist()
+        for number in sorted(np.flatnonzero(members[row]).tolist(), key=codes.__getitem__)
     ]

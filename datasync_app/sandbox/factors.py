@@ -10,7 +10,6 @@ from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.noise import Floats, Ints, Noise
 from datasync_app.sandbox.rights import Rights
 
-FACTOR_FIELDS = ("ts_code", "trade_date", "adj_factor")
 _REROUNDED_EVERY_YEARS = 3
 _REROUNDED_FROM = 2000
 _ROUNDING = 3e-4

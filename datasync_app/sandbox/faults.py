@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from datasync_app.sandbox.protocol import (
+from datasync_app.protocol import (
     Refusal,
     bad_token,
     no_permission,

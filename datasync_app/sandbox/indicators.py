@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from datasync_app.protocol.indicator_fields import AMOUNTS, NUMBERS
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.filings import period_end
 from datasync_app.sandbox.finances import FIRST_YEAR, Finances
-from datasync_app.sandbox.indicator_fields import AMOUNTS, NUMBERS
 from datasync_app.sandbox.noise import Floats, Ints, Noise
 from datasync_app.sandbox.rights import Rights
 

@@ -22,10 +22,6 @@ from datasync_app.sandbox.population import (
 )
 from datasync_app.sandbox.prices import Prices
 
-INDEX_FIELDS = (
-    *("ts_code", "trade_date", "close", "open", "high", "low", "pre_close"),
-    *("change", "pct_chg", "vol", "amount"),
-)
 _BASE = 1000.0
 _FIRST_MEMBERS = 8
 _CHOSEN = 0.012

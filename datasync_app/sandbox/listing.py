@@ -10,13 +10,11 @@ from collections.abc import Mapping
 
 from datasync_app.dates import parse_date, show_date
 from datasync_app.library_calendar import FIRST_DAY
-from datasync_app.sandbox.basics import BASIC_FIELDS, basic_rows
-from datasync_app.sandbox.protocol import Rows, date_range
+from datasync_app.protocol import Rows, date_range
+from datasync_app.protocol.columns import BASIC_FIELDS
+from datasync_app.sandbox.basics import basic_rows
 from datasync_app.sandbox.world import Scene
 
-CALENDAR_FIELDS = ("exchange", "cal_date", "is_open", "pretrade_date")
-NAME_FIELDS = ("ts_code", "name", "start_date", "end_date", "ann_date", "change_reason")
-MAPPING_FIELDS = ("name", "o_code", "n_code", "list_date")
 _EXCHANGES = ("SSE", "SZSE")
 
 
@@ -75,6 +73,7 @@ def namechange(scene: Scene, params: Mapping[str, str]) -> Rows:
             last = None if until is None else show_date(_day_before(world.calendar.days[until]))
             row = [codes[number], name.name, texts[name.since], last, announced, name.reason]
             rows += [row, list(row)] if name.doubled else [row]
+    rows.sort(key=lambda row: str(row[0]))
     return sorted(rows, key=lambda row: str(row[2]), reverse=True)
 
 
@@ -93,7 +92,7 @@ def bse_mapping(scene: Scene, params: Mapping[str, str]) -> Rows:
     ]
     return [
         row
-        for row in rows
+        for row in sorted(rows, key=lambda row: str(row[1]))
         if params.get("o_code", row[1]) == row[1] and params.get("n_code", row[2]) == row[2]
     ]
 

@@ -13,17 +13,18 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from datasync_app.dates import SHANGHAI
-from datasync_app.sandbox.basics import BASIC_FIELDS
+from datasync_app.protocol import (
+    ENDPOINTS,
+    Refusal,
+    Rows,
+    missing_parameter,
+    no_permission,
+    unknown_endpoint,
+)
+from datasync_app.protocol.columns import COLUMNS, default_columns
 from datasync_app.sandbox.boards import (
-    CONCEPT_DETAIL_FIELDS,
-    CONCEPT_FIELDS,
-    DC_INDEX_FIELDS,
-    DC_MEMBER_FIELDS,
-    THS_INDEX_FIELDS,
-    THS_MEMBER_FIELDS,
     concept,
     concept_detail,
     dc_index,
@@ -31,73 +32,45 @@ from datasync_app.sandbox.boards import (
     ths_index,
     ths_member,
 )
-from datasync_app.sandbox.factors import FACTOR_FIELDS
-from datasync_app.sandbox.indicator_fields import INDICATOR_DEFAULTS, INDICATOR_FIELDS
-from datasync_app.sandbox.indices import INDEX_FIELDS
 from datasync_app.sandbox.listing import (
-    CALENDAR_FIELDS,
-    MAPPING_FIELDS,
-    NAME_FIELDS,
     bse_mapping,
     namechange,
     stock_basic,
     trade_cal,
 )
-from datasync_app.sandbox.protocol import (
-    ENDPOINTS,
-    Clock,
-    Refusal,
-    Rows,
-    missing_parameter,
-    no_permission,
-    unknown_endpoint,
-)
-from datasync_app.sandbox.reports import DISCLOSURE_FIELDS, disclosure_date, fina_indicator
-from datasync_app.sandbox.suspensions import SUSPENSION_FIELDS
+from datasync_app.sandbox.protocol import Clock
+from datasync_app.sandbox.reports import disclosure_date, fina_indicator
 from datasync_app.sandbox.trading import (
-    DAILY_FIELDS,
     adj_factor,
     daily,
     daily_basic,
     index_daily,
     suspend_d,
 )
-from datasync_app.sandbox.valuations import VALUATION_FIELDS
 from datasync_app.sandbox.world import Scene, World
-
-
-@dataclass(frozen=True)
-class Table:
-    """An endpoint: every field there is, those of an answer when none are asked for, the rows."""
-
-    fields: tuple[str, ...]
-    defaults: tuple[str, ...]
-    rows: Callable[[Scene, Mapping[str, str]], Rows]
-
 
 # About so many are listed in the market of full size.
 _COMPANIES = 5400
-_BASIC_DEFAULTS = ("ts_code", "symbol", "name", "area", "industry", "market", "list_date")
 
-TABLES: Mapping[str, Table] = {
-    "trade_cal": Table(CALENDAR_FIELDS, CALENDAR_FIELDS, trade_cal),
-    "stock_basic": Table(BASIC_FIELDS, _BASIC_DEFAULTS, stock_basic),
-    "daily": Table(DAILY_FIELDS, DAILY_FIELDS[:-2], daily),
-    "daily_basic": Table(VALUATION_FIELDS, VALUATION_FIELDS[:-1], daily_basic),
-    "adj_factor": Table(FACTOR_FIELDS, FACTOR_FIELDS, adj_factor),
-    "disclosure_date": Table(DISCLOSURE_FIELDS, DISCLOSURE_FIELDS[:-1], disclosure_date),
-    "fina_indicator": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
-    "fina_indicator_vip": Table(INDICATOR_FIELDS, INDICATOR_DEFAULTS, fina_indicator),
-    "index_daily": Table(INDEX_FIELDS, INDEX_FIELDS, index_daily),
-    "namechange": Table(NAME_FIELDS, NAME_FIELDS, namechange),
-    "bse_mapping": Table(MAPPING_FIELDS, MAPPING_FIELDS, bse_mapping),
-    "concept": Table(CONCEPT_FIELDS, CONCEPT_FIELDS, concept),
-    "concept_detail": Table(CONCEPT_DETAIL_FIELDS, CONCEPT_DETAIL_FIELDS[:4], concept_detail),
-    "ths_index": Table(THS_INDEX_FIELDS, THS_INDEX_FIELDS, ths_index),
-    "ths_member": Table(THS_MEMBER_FIELDS, THS_MEMBER_FIELDS[:3], ths_member),
-    "dc_index": Table(DC_INDEX_FIELDS, DC_INDEX_FIELDS, dc_index),
-    "dc_member": Table(DC_MEMBER_FIELDS, DC_MEMBER_FIELDS, dc_member),
-    "suspend_d": Table(SUSPENSION_FIELDS, SUSPENSION_FIELDS, suspend_d),
+ROWS: Mapping[str, Callable[[Scene, Mapping[str, str]], Rows]] = {
+    "trade_cal": trade_cal,
+    "stock_basic": stock_basic,
+    "daily": daily,
+    "daily_basic": daily_basic,
+    "adj_factor": adj_factor,
+    "disclosure_date": disclosure_date,
+    "fina_indicator": fina_indicator,
+    "fina_indicator_vip": fina_indicator,
+    "index_daily": index_daily,
+    "namechange": namechange,
+    "bse_mapping": bse_mapping,
+    "concept": concept,
+    "concept_detail": concept_detail,
+    "ths_index": ths_index,
+    "ths_member": ths_member,
+    "dc_index": dc_index,
+    "dc_member": dc_member,
+    "suspend_d": suspend_d,
 }
 
 
@@ -119,13 +92,13 @@ class GeneratedMarket:
         self._world = World(seed, self._now().year, self._share)
 
     def serves(self, api_name: str) -> bool:
-        return api_name in TABLES
+        return api_name in ROWS
 
     def refuse(self, api_name: str) -> Refusal:
         return no_permission(api_name) if api_name in ENDPOINTS else unknown_endpoint()
 
     def default_fields(self, api_name: str) -> tuple[str, ...]:
-        return TABLES[api_name].defaults
+        return default_columns(api_name)
 
     def rows(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
         return self._rows(api_name, params, self._now(), ENDPOINTS[api_name].most_rows)
@@ -146,12 +119,12 @@ class GeneratedMarket:
     def _rows(
         self, api_name: str, params: Mapping[str, str], now: dt.datetime, row_cap: int | None
     ) -> tuple[tuple[str, ...], Rows]:
-        endpoint, table = ENDPOINTS[api_name], TABLES[api_name]
+        endpoint = ENDPOINTS[api_name]
         if endpoint.one_of and not any(name in params for name in endpoint.one_of):
             raise missing_parameter(*endpoint.one_of)
         with self._lock:
             scene = Scene(self.world(now), now, row_cap)
-            return table.fields, table.rows(scene, {**endpoint.defaults, **params})
+            return COLUMNS[api_name], ROWS[api_name](scene, {**endpoint.defaults, **params})
 
     def _now(self) -> dt.datetime:
         return self._clock().astimezone(SHANGHAI)

@@ -6,9 +6,10 @@ import datetime as dt
 import re
 
 from datasync_app.dates import parse_date
+from datasync_app.protocol import ENDPOINTS
 from datasync_app.sandbox.account import UNITS, Quota
 from datasync_app.sandbox.clock import parse_moment
-from datasync_app.sandbox.protocol import ENDPOINTS, SandboxProblem
+from datasync_app.sandbox.protocol import SandboxProblem
 from datasync_app.sandbox.publication_plan import EVERY_DATE, PublicationPlan, Step
 from datasync_app.sandbox.restatement_plan import RestatementPlan
 

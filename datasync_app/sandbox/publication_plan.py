@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from datasync_app.dates import SHANGHAI, parse_date
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.cells import Places, draw, places
-from datasync_app.sandbox.protocol import Rows, SandboxProblem
+from datasync_app.sandbox.protocol import SandboxProblem
 
 Step = tuple[dt.time | dt.datetime, float]
 EVERY_DATE = ""

@@ -13,16 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasync_app.sandbox.protocol import (
+from datasync_app.protocol import (
     ENDPOINTS,
     Endpoint,
     Refusal,
     Rows,
-    SandboxProblem,
     date_range,
     missing_parameter,
     no_permission,
 )
+from datasync_app.sandbox.protocol import SandboxProblem
 
 logger = logging.getLogger(__name__)
 

@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from datasync_app.dates import parse_date
+from datasync_app.protocol import Rows, bad_parameter, date_range
+from datasync_app.protocol.columns import DISCLOSURE_FIELDS
 from datasync_app.sandbox.filings import (
     FIRST_PERIOD_YEAR,
     NEVER,
@@ -21,10 +23,8 @@ from datasync_app.sandbox.filings import (
     period_of,
     show_ordinal,
 )
-from datasync_app.sandbox.protocol import Rows, bad_parameter, date_range
 from datasync_app.sandbox.world import Scene
 
-DISCLOSURE_FIELDS = ("ts_code", "ann_date", "end_date", "pre_date", "actual_date", "modify_date")
 _NO_PERIOD = f"{FIRST_PERIOD_YEAR}0101"
 # Everything about a period happens from some days before its end to half a year after, corrections
 # and restatements within two years.
@@ -88,7 +88,7 @@ def _plans(scene: Scene, filings: Filings, out: int) -> Rows:
     announced = np.where(revised, filings.revised, filings.planned)
     named = np.where(revised, filings.final_date, filings.first_date)
     columns = (filings.who, announced, filings.period, named, filings.actual, revised)
-    return [
+    rows: Rows = [
         [
             codes[who],
             _text(ann),
@@ -101,6 +101,8 @@ def _plans(scene: Scene, filings: Filings, out: int) -> Rows:
             *(column[known].tolist() for column in columns), strict=True
         )
     ]
+    rows.sort(key=lambda row: str(row[0]))
+    return sorted(rows, key=lambda row: str(row[2]), reverse=True)
 
 
 def _versions(scene: Scene, filings: Filings, out: int, asked: list[int]) -> Rows:

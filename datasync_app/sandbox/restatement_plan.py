@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.cells import draw, places
-from datasync_app.sandbox.protocol import Rows, SandboxProblem
+from datasync_app.sandbox.protocol import SandboxProblem
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,22 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from datasync_app.dates import SHANGHAI
+from datasync_app.protocol import (
+    ENDPOINTS,
+    Endpoint,
+    Refusal,
+    Request,
+    Rows,
+    bad_token,
+    parse_request,
+)
+from datasync_app.protocol.columns import kept_columns
+from datasync_app.protocol.pages import Page, page_of
 from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
 from datasync_app.sandbox.clock import MovableClock, move_clock
 from datasync_app.sandbox.connections import Connections, Desk, Patience
 from datasync_app.sandbox.fault_plan import FaultPlan
-from datasync_app.sandbox.protocol import (
-    ENDPOINTS,
-    Clock,
-    Endpoint,
-    Market,
-    Refusal,
-    Request,
-    Rows,
-    SandboxProblem,
-    TruthTeller,
-    bad_token,
-    parse_request,
-)
+from datasync_app.sandbox.protocol import Clock, Market, SandboxProblem, TruthTeller
 from datasync_app.sandbox.publication_plan import PublicationPlan
 from datasync_app.sandbox.reply import Reply
 from datasync_app.sandbox.restatement_plan import Restatement, RestatementPlan
@@ -233,16 +232,17 @@ class Sandbox:
         quota = self.quotas.get(api_name) or self.quota or quota_of(self.points)
         self._windows.count(request.token, api_name, quota)
         if api_name == "user":
-            return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), 1)
+            return _table(_ACCOUNT_FIELDS, [self._account()], list(_ACCOUNT_FIELDS), Page(), 1)
         if not self.market.serves(api_name):
             raise self.market.refuse(api_name)
+        page = page_of(request.params)
         fields, rows = self.market.rows(api_name, request.params)
         now = self._clock()
         rows = self.restatements.applied(api_name, fields, rows, now)
         rows = self.publication.shown(api_name, fields, rows, now)
-        asked = [name for name in request.fields if name in fields]
-        kept = asked or list(self.market.default_fields(api_name))
-        return _table(fields, rows, kept, ENDPOINTS.get(api_name, Endpoint()).most_rows)
+        kept = list(kept_columns(request.fields, fields, self.market.default_fields(api_name)))
+        most_rows = ENDPOINTS.get(api_name, Endpoint()).most_rows
+        return _table(fields, rows, kept, page, most_rows)
 
     def _whole(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
         if isinstance(self.market, TruthTeller):
@@ -255,11 +255,12 @@ class Sandbox:
 
 
 def _table(
-    fields: tuple[str, ...], rows: Rows, kept: list[str], most_rows: int
+    fields: tuple[str, ...], rows: Rows, kept: list[str], page: Page, most_rows: int
 ) -> dict[str, object]:
-    """The `data` of an answer: the kept fields in their order, rows cut at the cap."""
-    more = len(rows) > most_rows
-    cut = rows[:most_rows] if more else rows
+    """The `data` of an answer: the kept fields in their order, rows cut at page and cap."""
+    end = page.offset + page.size(most_rows)
+    more = len(rows) > end
+    cut = rows[page.offset : end] if more or page.offset else rows
     if kept == list(fields[: len(kept)]):
         cut = cut if len(kept) == len(fields) else [row[: len(kept)] for row in cut]
     else:

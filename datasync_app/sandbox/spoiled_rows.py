@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import cast
 
 from datasync_app.dates import parse_date, show_date
-from datasync_app.sandbox.protocol import ENDPOINTS, Endpoint, Rows
+from datasync_app.protocol import ENDPOINTS, Endpoint, Rows
 from datasync_app.sandbox.reply import Reply
 
 # Keys and prices: what no answer to a sync may lack. Dates come with the endpoint.

@@ -10,7 +10,6 @@ from datasync_app.sandbox.halts import BLOCK, Halts
 from datasync_app.sandbox.noise import Noise
 from datasync_app.sandbox.population import Population
 
-SUSPENSION_FIELDS = ("ts_code", "trade_date", "suspend_timing", "suspend_type")
 _TIMINGS = ("09:30-10:00", "10:12-10:22", "13:00-14:57", "14:30-15:00")
 _BREAK = 0.4
 _Suspension = tuple[int, str | None, str]

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasync_app.sandbox.bars import NUMBERS
+from datasync_app.protocol import Rows
+from datasync_app.protocol.columns import DAILY_FIELDS, INDEX_FIELDS, VALUATION_FIELDS
 from datasync_app.sandbox.halts import BLOCK
-from datasync_app.sandbox.indices import INDEX_FIELDS, INDICES
+from datasync_app.sandbox.indices import INDICES
 from datasync_app.sandbox.noise import Ints
 from datasync_app.sandbox.prices import Path
-from datasync_app.sandbox.protocol import Rows
-from datasync_app.sandbox.valuations import VALUATION_FIELDS
 from datasync_app.sandbox.world import Scene, World
 
-DAILY_FIELDS = ("ts_code", "trade_date", *NUMBERS, "ah_vol", "ah_amount")
 # So many companies times days are computed at once.
 _CELLS_AT_ONCE = 10_000
 

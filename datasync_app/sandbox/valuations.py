@@ -13,11 +13,6 @@ from datasync_app.sandbox.noise import Floats, Ints
 from datasync_app.sandbox.population import Population
 from datasync_app.sandbox.rights import Rights
 
-VALUATION_FIELDS = (
-    *("ts_code", "trade_date", "close", "turnover_rate", "turnover_rate_f", "volume_ratio"),
-    *("pe", "pe_ttm", "pb", "ps", "ps_ttm", "dv_ratio", "dv_ttm"),
-    *("total_share", "float_share", "free_share", "total_mv", "circ_mv", "limit_status"),
-)
 # The last annual report is the one before last until May, and from then on quarters follow it.
 _QUARTERS_OUT = {1: 3, 2: 3, 3: 3, 4: 3, 5: 1, 6: 1, 7: 1, 8: 1, 9: 2, 10: 2, 11: 3, 12: 3}
 _NEW_YEAR = 5

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from datasync_app.dates import parse_date
+from datasync_app.protocol import bad_parameter, date_range
 from datasync_app.sandbox.bars import Bars
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.concepts import Concepts
@@ -24,7 +25,6 @@ from datasync_app.sandbox.names import Names
 from datasync_app.sandbox.noise import Ints, Noise
 from datasync_app.sandbox.population import Population
 from datasync_app.sandbox.prices import Path, Prices
-from datasync_app.sandbox.protocol import bad_parameter, date_range
 from datasync_app.sandbox.publication import published_at
 from datasync_app.sandbox.renumbering import Codes
 from datasync_app.sandbox.suspensions import Suspensions

@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from datasync_app.sandbox.protocol import Refusal, Rows, no_permission
+from datasync_app.protocol import Refusal, Rows, no_permission
 from tests.bench.report import say, table
 from tests.bench.surroundings import start_django
 

@@ -23,7 +23,7 @@ from datasync_app.models import (
     TaskStatus,
     TradeCal,
 )
-from datasync_app.sandbox.protocol import Rows
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import ExecutionLog, JobConfig
 from tests.datasync_app.tiny_market import TinyMarket

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from datasync_app.sandbox.protocol import Refusal, Rows, no_permission
+from datasync_app.protocol import Refusal, Rows, no_permission
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "trade_cal": ("exchange", "cal_date", "is_open", "pretrade_date"),

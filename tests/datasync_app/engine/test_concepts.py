@@ -15,7 +15,7 @@ from datasync_app.engine.coverage import Coverage, cover
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import OwnGuard
 from datasync_app.models import CellState, ConceptDetail, SyncLedger, ThsIndex, ThsMember
-from datasync_app.sandbox.protocol import Rows
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.session import open_session
 from scheduler_app.models import Status

@@ -16,7 +16,7 @@ from datasync_app.datasets.splits import ByCodes, ByReportPeriod, ByShorterRange
 from datasync_app.dates import show_date
 from datasync_app.engine.fetch import fetch_cell
 from datasync_app.engine.truncation import whole_answer
-from datasync_app.sandbox.protocol import Rows
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import Answer, AnswerKind, Mismatched, TransportFailure

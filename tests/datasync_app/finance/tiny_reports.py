@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from datasync_app.dates import SHANGHAI
-from datasync_app.sandbox.protocol import Rows
+from datasync_app.protocol import Rows
 from tests.datasync_app.tiny_market import TinyMarket
 
 DISCLOSURE = ("ts_code", "ann_date", "end_date", "pre_date", "actual_date", "modify_date")

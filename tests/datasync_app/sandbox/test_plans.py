@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasync_app.dates import SHANGHAI
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.clock import MovableClock
 from datasync_app.sandbox.market import GeneratedMarket
-from datasync_app.sandbox.protocol import Rows, SandboxProblem
+from datasync_app.sandbox.protocol import SandboxProblem
 from datasync_app.sandbox.publication_plan import EVERY_DATE, PublicationPlan
 from datasync_app.sandbox.restatement_plan import RestatementPlan
 from datasync_app.sandbox.server import Sandbox

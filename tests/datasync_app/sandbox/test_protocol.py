@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.market import GeneratedMarket
-from datasync_app.sandbox.protocol import Rows
 from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
 from tests.datasync_app.sandbox.conftest import Ask, without_id

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from datasync_app.dates import SHANGHAI
-from datasync_app.sandbox.indicator_fields import INDICATOR_FIELDS
+from datasync_app.protocol.indicator_fields import INDICATOR_FIELDS
 from datasync_app.sandbox.indicators import CORRECTED_FIELDS
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from datasync_app.protocol import Refusal, Rows, no_permission
 from datasync_app.sandbox.account import Quota
-from datasync_app.sandbox.protocol import Refusal, Rows, no_permission
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.limits import EndpointLimiters

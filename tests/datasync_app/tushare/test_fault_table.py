@@ -19,8 +19,8 @@ import pytest
 from datasync_app.datasets import DAILY, STOCK_BASIC
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.dates import show_date
+from datasync_app.protocol import ENDPOINTS, Refusal, Rows, no_permission
 from datasync_app.sandbox.faults import FAULTS, Outcome
-from datasync_app.sandbox.protocol import ENDPOINTS, Refusal, Rows, no_permission
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.limits import EndpointLimiters
