@@ -27,7 +27,7 @@ install:
 	@$(INSTALL) requirements.txt
 
 install-dev:
-	@$(INSTALL) requirements.txt requirements-dev.txt
+	@$(INSTALL) requirements.txt requirements-workers.txt requirements-dev.txt
 
 test: install-dev
 	@$(VENV)/python -m pytest $(PYTEST_ARGS)

@@ -1,4 +1,7 @@
-"""Where the work runs: threads of this process.
+"""Where the work runs: threads of this process, or workers wherever they are.
+
+The seam is `Start`, what is done with an execution once it is claimed: `Runner.execute` runs it in the
+thread that claimed it, `deferral.hand_over` gives it away.
 
 Work waits in an inbox by job. One free thread at a time takes what waits for as many jobs as threads
 are free, and claims together what can just be started; what asks for a closer look is claimed job by
@@ -28,6 +31,8 @@ from scheduler_app.work import Work, merged
 
 logger = logging.getLogger(__name__)
 
+Start = Callable[[ExecutionLog], None]
+
 THREADS = 32
 RETRY_SECONDS = 0.5
 TRUSTED_SECONDS = 1.0
@@ -35,16 +40,23 @@ SOON_SECONDS = 0.1
 ROOM_AT_MOST = 200
 
 
-class ThreadDispatcher:
+class Dispatcher:
+    """Claims what is put in, and starts it, in the order of each job's work.
+
+    `start` never raises; without it the runner executes here what it claimed. `ended` is told the job
+    of every execution that this has done with.
+    """
+
     def __init__(
         self,
         runner: Runner,
         outage: Outage,
         threads: int = THREADS,
         ended: Callable[[str], None] = lambda job_id: None,
+        start: Start | None = None,
     ) -> None:
-        """`ended` is told the job of every run that ended here."""
         self._runner = runner
+        self._start = start or runner.execute
         self._outage = outage
         self._tell_ended = ended
         self._changed = threading.Condition()
@@ -231,7 +243,7 @@ class ThreadDispatcher:
         self._changed.notify(len(claimed) + len(self._alone) + 1)
 
     def _run(self, execution: ExecutionLog) -> None:
-        self._runner.execute(execution)
+        self._start(execution)
         self._tell_ended(execution.job_id)
 
     def _claim(self, works: dict[str, deque[Work]], claimed: list[ExecutionLog]) -> None:

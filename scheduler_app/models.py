@@ -108,9 +108,11 @@ class JobConfig(PolicyFields):
 
 
 class Role(models.TextChoices):
-    """What a process is: one that fires schedules, or a command that tracks a run of its own."""
+    """What a process is: one that fires schedules, one that runs what is handed to it, or a command
+    that tracks a run of its own."""
 
     SCHEDULER = "scheduler", _("scheduler")
+    WORKER = "worker", _("worker")
     COMMAND = "command", _("command")
 
 
@@ -169,6 +171,8 @@ class ExecutionLog(models.Model):
         SchedulerProcess, verbose_name=_("process"), null=True, on_delete=models.SET_NULL
     )
     fence = models.BigIntegerField(null=True, editable=False)
+    # Given to the workers, and taken over by none yet: until then it belongs to no process.
+    handed_over_at = models.DateTimeField(null=True, editable=False)
     job_kwargs = models.JSONField(_("arguments"), default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True)

@@ -113,7 +113,7 @@ def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[C
                 SELECT execution.id, process.host, process.pid, process.heartbeat_at
                 FROM scheduler_execution_log AS execution
                 LEFT JOIN scheduler_process AS process ON process.id = execution.process_id
-                WHERE execution.status = 'RUNNING'
+                WHERE execution.status = 'RUNNING' AND execution.handed_over_at IS NULL
                   AND execution.process_id IS DISTINCT FROM %(own)s
                   AND (process.id IS NULL
                        OR process.heartbeat_at < statement_timestamp() - %(dead_after)s::interval)
@@ -161,7 +161,7 @@ def forget_old() -> None:
 def silent_jobs(own: uuid.UUID) -> set[str]:
     """The jobs with a run of another process that is silent, and may be dead."""
     silent = Q(process=None) | Q(process__heartbeat_at__lt=Now() - SILENT_AFTER)
-    running = ExecutionLog.objects.filter(silent, status=Status.RUNNING)
+    running = ExecutionLog.objects.filter(silent, status=Status.RUNNING, handed_over_at=None)
     return set(running.exclude(process_id=own).values_list("job_id", flat=True))
 
 

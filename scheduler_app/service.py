@@ -21,10 +21,11 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
-from scheduler_app import claims, processes, recovery
-from scheduler_app.dispatch import THREADS, ThreadDispatcher
+from scheduler_app import claims, deferral, helpers, processes, recovery
+from scheduler_app.dispatch import THREADS, Dispatcher, Start
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
+from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import AWAY, Outage
 from scheduler_app.registry import JobRegistry, registry
 from scheduler_app.run import STOPPED
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 STOP_SECONDS = 25.0
+WORKERS_LATE_SECONDS = 60.0
 # The loop only looks at its memory. The other threads wait for the database, which may take its
 # time to start (the embedded one is given two minutes), but not for ever.
 LOOP_PATIENCE_SECONDS = 10.0
@@ -50,7 +52,9 @@ class SchedulerService:
         self.leadership = Leadership(self.process.id)
         self.runner = Runner(jobs, self.leadership)
         self._outage = Outage()
-        self._dispatcher = ThreadDispatcher(self.runner, self._outage, threads, self._ended)
+        start, tend = _workers(self.runner) if helpers.uses_workers() else (None, None)
+        self._dispatcher = Dispatcher(self.runner, self._outage, threads, self._ended, start)
+        self._tend_workers = tend
         self._term = self._new_term(None)
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
@@ -144,7 +148,7 @@ class SchedulerService:
             self._wake.set()
 
     def _new_term(self, fence: int | None) -> Term:
-        return Term(self.process, self._dispatcher.put, fence)
+        return Term(self.process, self._dispatcher.put, fence, self._tend_workers)
 
     def _thread(
         self, name: str, work: Callable[[], float], wake: threading.Event
@@ -196,3 +200,19 @@ class SchedulerService:
         if fence is not None and not self._draining.is_set():
             self._term.tick(self.jobs)
         return TICK_SECONDS
+
+
+def _workers(runner: Runner) -> tuple[Start, Callable[[], None]]:
+    """How executions are given to workers, and what must be done for those every half minute."""
+    from scheduler_app import worker_queue
+
+    def start(execution: ExecutionLog) -> None:
+        deferral.hand_over(
+            execution, worker_queue.defer_run, try_again=lambda: not runner.abandon.wait(1.0)
+        )
+
+    def tend() -> None:
+        worker_queue.retry_stalled()
+        deferral.warn_of_waiting(WORKERS_LATE_SECONDS)
+
+    return start, tend

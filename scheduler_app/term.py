@@ -6,9 +6,9 @@ the database notifies,
 1. loads what changed: the revision counter says whether there is anything, a full look every
    minute covers the rest;
 2. hands queued executions to the dispatcher;
-3. closes the runs of processes that stopped beating;
+3. closes the runs of processes that stopped beating, and those that no worker took and nobody wants;
 4. mirrors what is loaded into `DjangoJob`, and tells the process row what is applied;
-5. once a minute, deletes what need not be kept.
+5. once a minute, deletes what need not be kept, and twice, looks after the workers' queue.
 
 A term ends when the lease is lost or given away; the next one starts with nothing loaded.
 """
@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import claims, processes, recovery, retention
+from scheduler_app import claims, deferral, processes, recovery, retention
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 60.0
 TIDY_SECONDS = 60.0
+TEND_SECONDS = 30.0
 # After an outage of its own a process judges others only when they had time to beat again.
 JUDGE_AFTER_SECONDS = 5.0
 SILENT = "the process of the run before it was silent"
@@ -50,10 +51,13 @@ class Term:
         process: processes.ProcessRow,
         put: Callable[[Work], None],
         fence: int | None = None,
+        tend_workers: Callable[[], None] | None = None,
     ) -> None:
         self.fence = fence
         self._process = process
         self._put = put
+        self._tend_workers = tend_workers
+        self._tend_at = 0.0
         self._store = MirrorJobStore()
         self.scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -117,6 +121,10 @@ class Term:
         self._hand_over_queued()
         if time.monotonic() >= self._judge_from:
             recovery.close_abandoned(self._process.id)
+        deferral.close_unwanted()
+        if self._tend_workers is not None and time.monotonic() >= self._tend_at:
+            self._tend_at = time.monotonic() + TEND_SECONDS
+            self._tend_workers()
         self._mirror()
         self._tell()
         if time.monotonic() >= self._tidy_at:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import importlib.util
 import os
 import re
 import secrets
@@ -48,6 +49,7 @@ class Environment:
     quota_share: float
     learned_limit_days: int
     call_journal_days: int
+    dispatch: str
     stale_timeout_minutes: int
     daily_history_batch_size: int
     finance_history_batch_size: int
@@ -94,6 +96,7 @@ def read_environment() -> Environment:
             ),
             learned_limit_days=env.int("TUSHARE_LEARNED_LIMIT_DAYS", 7, validate=positive),
             call_journal_days=env.int("TUSHARE_CALL_JOURNAL_DAYS", 30, validate=positive),
+            dispatch=_dispatch(env),
             stale_timeout_minutes=env.int("SYNC_TASK_STALE_TIMEOUT_MINUTES", 10, validate=positive),
             daily_history_batch_size=env.int(
                 "SYNC_DAILY_HISTORY_BATCH_SIZE", 50, validate=positive
@@ -122,6 +125,18 @@ def read_environment() -> Environment:
         ) from error
     _check_tushare_url(environment)
     return environment
+
+
+def _dispatch(env: Env) -> str:
+    chosen = env.str(
+        "SCHEDULER_DISPATCH", "threads", validate=validate.OneOf(["threads", "procrastinate"])
+    )
+    if chosen == "procrastinate" and importlib.util.find_spec("procrastinate") is None:
+        raise EnvironmentProblem(
+            "SCHEDULER_DISPATCH is 'procrastinate', which is not installed: pip install '.[workers]' "
+            "adds it; without it, 'threads' runs everything in the scheduler."
+        )
+    return chosen
 
 
 def _date(env: Env, name: str, default: str) -> dt.date:

@@ -42,6 +42,18 @@ INSTALLED_APPS = [
     "stocksync",
 ]
 
+# Where runs are executed: in the scheduler's threads, or by workers elsewhere (docs/scaling.md).
+SCHEDULER_DISPATCH = environment.dispatch
+if SCHEDULER_DISPATCH == "procrastinate":
+    INSTALLED_APPS.insert(0, "procrastinate.contrib.django")
+# Executions are the record; a job of the queue is gone once it is done. Asked to stop, a worker tells
+# its runs at once.
+PROCRASTINATE_WORKER_DEFAULTS = {
+    "concurrency": 8,
+    "delete_jobs": "always",
+    "shutdown_graceful_timeout": 0.0,
+}
+
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

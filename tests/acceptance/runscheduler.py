@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 
@@ -28,21 +28,22 @@ def database_url(database: Mapping[str, Any]) -> str:
     return f"postgresql://{login}@/{database['NAME']}?host={host}{port}"
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, **extra: str) -> dict[str, str]:
     return os.environ | {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "tests.settings_with_jobs",
         "STOCKSYNC_VAR": str(settings.VAR_DIR),
         "PYTHONUNBUFFERED": "1",
+        **extra,
     }
 
 
-def manage(url: str, *arguments: str) -> str:
+def manage(url: str, *arguments: str, **extra: str) -> str:
     """Run a command to its end; what it printed."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=PROJECT,
-        env=environment(url),
+        env=environment(url, **extra),
         capture_output=True,
         text=True,
         check=True,
@@ -53,9 +54,12 @@ def manage(url: str, *arguments: str) -> str:
 class SchedulerUnderTest:
     """`with SchedulerUnderTest(url, log) as scheduler:` starts it, and kills what is left."""
 
-    def __init__(self, url: str, log: Path) -> None:
+    command: ClassVar[tuple[str, ...]] = ("runscheduler",)
+
+    def __init__(self, url: str, log: Path, **extra: str) -> None:
         self._url = url
         self._log = log
+        self._extra = extra
 
     def __enter__(self) -> Self:
         self.start()
@@ -64,9 +68,9 @@ class SchedulerUnderTest:
     def start(self) -> None:
         with self._log.open("a") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "manage.py", "runscheduler"],
+                [sys.executable, "manage.py", *self.command],
                 cwd=PROJECT,
-                env=environment(self._url),
+                env=environment(self._url, **self._extra),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -102,3 +106,9 @@ class SchedulerUnderTest:
 
     def exit_code(self, seconds: float = 30.0) -> int:
         return self._process.wait(seconds)
+
+
+class WorkerUnderTest(SchedulerUnderTest):
+    """As `SchedulerUnderTest`, for a worker."""
+
+    command = ("procrastinate", "worker")

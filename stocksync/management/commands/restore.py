@@ -55,10 +55,12 @@ class Command(BaseCommand):
         if SchedulerProcess._meta.db_table not in connection.introspection.table_names():
             return
         alive = SchedulerProcess.objects.filter(
-            role=Role.SCHEDULER, stopped_at=None, heartbeat_at__gt=Now() - ALIVE
+            role__in=[Role.SCHEDULER, Role.WORKER],
+            stopped_at=None,
+            heartbeat_at__gt=Now() - ALIVE,
         ).first()
         if alive is not None:
             raise CommandError(
-                f"The scheduler {alive} is running and would write into what is restored: stop "
+                f"The {alive.role} {alive} is running and would write into what is restored: stop "
                 "StockSync first; if it was killed, wait a minute."
             )

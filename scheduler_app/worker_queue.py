@@ -1,0 +1,65 @@
+"""The queue between schedulers and workers: procrastinate, whose tables lie in the same PostgreSQL.
+
+Imported only where SCHEDULER_DISPATCH asks for it: the package is an extra.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.db import OperationalError
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import ConnectorException
+
+logger = logging.getLogger(__name__)
+
+RUN = "scheduler_app.run"
+HELP = "scheduler_app.help"
+# A worker that did not beat for so long is gone for the queue, which it tells every ten seconds.
+STALLED_SECONDS = 30.0
+
+
+def defer_run(execution_id: int) -> None:
+    """Let a worker take that execution over, in the caller's transaction.
+
+    Raises:
+        django.db.OperationalError: the database is away.
+    """
+    _defer(RUN, {"execution_id": execution_id})
+
+
+def defer_help(name: str, kwargs: Mapping[str, object], *, in_seconds: int = 0) -> None:
+    """Let a worker do that help, in the caller's transaction. Raises as `defer_run`."""
+    _defer(HELP, {"name": name, "kwargs": dict(kwargs)}, in_seconds=in_seconds)
+
+
+def retry_stalled() -> None:
+    """Give the jobs of workers that stopped beating to others: a killed worker's stay `doing`.
+
+    A run that such a worker had taken over is closed by its process's heartbeat, long before; whoever
+    gets its job finds nothing to do.
+
+    Raises:
+        django.db.OperationalError: the database is away.
+    """
+    try:
+        async_to_sync(_retry_stalled)()
+    except ConnectorException as error:
+        raise OperationalError(str(error)) from error
+
+
+async def _retry_stalled() -> None:
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        logger.warning("action=retry_stalled job=%s of worker %s", job.call_string, job.worker_id)
+        await app.job_manager.retry_job(job)
+
+
+def _defer(task: str, kwargs: dict[str, Any], *, in_seconds: int = 0) -> None:
+    delay = {"seconds": in_seconds} if in_seconds else None
+    try:
+        app.configure_task(task, allow_unknown=True, schedule_in=delay).defer(**kwargs)
+    except ConnectorException as error:
+        raise OperationalError(str(error)) from error
