@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from unfold.forms import ActionForm
 
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
@@ -30,21 +30,13 @@ from datasync_app.models import (
     TushareCall,
 )
 from datasync_app.models.quota import LIMIT_RULE
+from scheduler_app.admin import base, look
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # generic for mypy only
+class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
     """A table that only the engine writes."""
 
     show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(SyncTask)
@@ -63,7 +55,7 @@ class SyncTaskAdmin(ReadOnlyAdmin):
     list_filter = ["status", "job_type"]
 
 
-class ReasonForm(ActionForm):
+class ReasonForm(ActionForm):  # type: ignore[misc]  # unfold has no types
     """The action's own line has room for the reason."""
 
     reason = forms.CharField(required=False, label=_("Reason"), strip=True)
@@ -82,8 +74,8 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
         "received_rows",
         "absent",
         "last_error",
-        "next_attempt_at",
-        "fetched_at",
+        "asked_again",
+        "fetched",
     ]
     list_filter = ["dataset", "state"]
     search_fields = ["cell"]
@@ -91,6 +83,14 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("absent with a reason"))
     def absent(self, entry: SyncLedger) -> int:
         return len(entry.missing)
+
+    @admin.display(description=_("next attempt"), ordering="next_attempt_at")
+    def asked_again(self, entry: SyncLedger) -> str:
+        return look.local(entry.next_attempt_at)
+
+    @admin.display(description=_("fetched"), ordering="fetched_at")
+    def fetched(self, entry: SyncLedger) -> str:
+        return look.local(entry.fetched_at)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("datasync_app.change_syncledger")

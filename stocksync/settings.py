@@ -10,6 +10,8 @@ import datetime as dt
 import urllib.parse
 from typing import Any
 
+from django.templatetags.static import static
+
 from stocksync.environment import (
     BASE_DIR,
     LOCAL_ZONE,
@@ -17,6 +19,7 @@ from stocksync.environment import (
     read_environment,
 )
 from stocksync.logs import RunLine, health_is_no_error
+from stocksync.navigation import menu
 
 environment = read_environment()
 
@@ -26,6 +29,7 @@ DEBUG = environment.debug
 ALLOWED_HOSTS = environment.allowed_hosts
 
 INSTALLED_APPS = [
+    "unfold",  # before the admin, whose templates it replaces
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -135,6 +139,46 @@ TIME_ZONE = LOCAL_ZONE
 # Served by whitenoise straight from the packages: nothing is collected, nothing can be stale.
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
+
+LOGIN_REDIRECT_URL = "admin:index"
+
+# The admin's look; all its fonts, icons and scripts are in the package.
+UNFOLD = {
+    "SITE_TITLE": "StockSync",
+    "SITE_HEADER": "StockSync",
+    "SITE_ICON": lambda request: static("stocksync/icon.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("stocksync/icon.svg"),
+        }
+    ],
+    "SHOW_VIEW_ON_SITE": False,
+    "SITE_URL": None,
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        # The blues of the icon.
+        "primary": {
+            "50": "oklch(97% .014 240)",
+            "100": "oklch(94% .03 240)",
+            "200": "oklch(89% .055 240)",
+            "300": "oklch(82% .09 240)",
+            "400": "oklch(74% .12 240)",
+            "500": "oklch(64% .13 240)",
+            "600": "oklch(52% .12 240)",
+            "700": "oklch(46% .11 240)",
+            "800": "oklch(40% .09 240)",
+            "900": "oklch(34% .07 240)",
+            "950": "oklch(26% .05 240)",
+        },
+    },
+    "STYLES": [
+        lambda request: static("scheduler_app/panel.css"),
+        lambda request: static("stocksync/source.css"),
+    ],
+    "SIDEBAR": {"navigation": menu()},
+}
 
 REST_FRAMEWORK = {
     # Token first: DRF takes the 401 challenge from the first class, and a session alone gives 403.

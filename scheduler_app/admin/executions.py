@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app.admin import look
+from scheduler_app.admin import base, look
 from scheduler_app.models import ExecutionLog, JobConfig
 from scheduler_app.registry import registry
 
@@ -52,7 +52,7 @@ class JobFilter(admin.SimpleListFilter):
 
 
 @admin.register(ExecutionLog)
-class ExecutionLogAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     list_display = [
         "id",
         "job",
@@ -86,9 +86,6 @@ class ExecutionLogAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-a
         (_("Why"), {"fields": ["caused_by", "triggered_by", "attempt", "process", "shown_kwargs"]}),
         (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
     ]
-
-    class Media:
-        css = {"all": ["scheduler_app/panel.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionLog]:
         rows = super().get_queryset(request)

@@ -15,14 +15,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduler_app.admin import look
+from scheduler_app.admin import base, look
 
 admin.site.unregister(DjangoJob)
 admin.site.unregister(DjangoJobExecution)
 
 
 @admin.register(DjangoJob)
-class LoadedJobAdmin(look.ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class LoadedJobAdmin(look.ReadOnly, base.ModelAdmin):
     list_display = ["id", "next_run"]
     list_display_links = None
     fields = ["id", "next_run"]

@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import pauses
-from scheduler_app.admin import applied
+from scheduler_app.admin import applied, base
 from scheduler_app.errors import InvalidSchedule
 from scheduler_app.models import JobConfig
 
@@ -41,7 +41,7 @@ class PauseForm(forms.Form):
     )
 
 
-class Pausing(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class Pausing(base.ModelAdmin):
     """The part of the schedules' admin that pauses and resumes them."""
 
     @admin.action(description=_("Pause the selected schedules"), permissions=["change"])
@@ -74,6 +74,7 @@ class Pausing(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy o
 
     def _pause_page(self, request: HttpRequest, configs: list[JobConfig]) -> HttpResponseBase:
         form = PauseForm(request.POST or None)
+        base.dress(form)
         if request.method == "POST" and form.is_valid() and self._paused(request, configs, form):
             return _to_the_list()
         context: dict[str, Any] = {

@@ -71,7 +71,6 @@ class JobConfigAdmin(Pausing):
     ]
 
     class Media:
-        css = {"all": ["scheduler_app/panel.css"]}
         js = ["scheduler_app/preview.js"]
 
     # What is shown

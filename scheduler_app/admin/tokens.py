@@ -14,16 +14,18 @@ from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
 from knox.settings import knox_settings
 
+from scheduler_app.admin import base
+
 admin.site.unregister(AuthToken)
 
 
 @admin.register(AuthToken)
-class TokenAdmin(AuthTokenAdmin):  # type: ignore[misc]
+class TokenAdmin(base.ModelAdmin, AuthTokenAdmin):  # type: ignore[misc]
     list_display = ["begins_with", "user", "created", "expiry"]
     search_fields = ["user__username"]
-    raw_id_fields: list[str] = []
+    raw_id_fields = ()
     fields = ["user", "expiry"]
-    readonly_fields: list[str] = []
+    readonly_fields = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: AuthToken | None = None) -> list[str]:
         return ["user"] if obj else []
@@ -35,10 +37,10 @@ class TokenAdmin(AuthTokenAdmin):  # type: ignore[misc]
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field is not None and not request.user.is_superuser:
+        if field is not None and field.queryset is not None and not request.user.is_superuser:
             # A token acts as its user: nobody makes one for somebody who may more.
             field.queryset = field.queryset.filter(pk=request.user.pk)
-        return field  # type: ignore[no-any-return]
+        return field
 
     @admin.display(description=_("token begins with"))
     def begins_with(self, token: AuthToken) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils.safestring import SafeString
 
 from scheduler_app import health
-from scheduler_app.admin import look
 from scheduler_app.models import ExecutionLog
 from scheduler_app.overview import overview
 from scheduler_app.words import schedule_in_words
@@ -15,14 +16,37 @@ from scheduler_app.words import schedule_in_words
 LATEST = 10
 
 register = template.Library()
-register.filter("moment", look.local)
-register.filter("duration", look.duration)
-register.filter("execution_link", look.execution_link)
+
+
+# The admin is imported when a page is rendered: unfold looks for tags while it is itself imported.
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    from scheduler_app.admin import look
+
+    return look.local(value)
+
+
+@register.filter
+def duration(milliseconds: int | None) -> str:
+    from scheduler_app.admin import look
+
+    return look.duration(milliseconds)
+
+
+@register.filter
+def execution_link(execution: ExecutionLog) -> SafeString:
+    from scheduler_app.admin import look
+
+    return look.execution_link(execution)
 
 
 @register.inclusion_tag("scheduler_app/panel.html", takes_context=True)
 def scheduler_panel(context: dict[str, Any]) -> dict[str, Any]:
     """What the person may see: each table needs the permission to view its rows."""
+    from scheduler_app.admin import look
+
     user = context["request"].user
     panel: dict[str, Any] = {
         "status": health.scheduler_status(),

@@ -34,7 +34,7 @@ def main() -> None:
         page.goto(f"{address}/admin/login/")
         page.fill("#id_username", "admin")
         page.fill("#id_password", password.read_text().strip())
-        page.click("input[type=submit]")
+        page.click("button[type=submit]")
         for name, path in PAGES.items():
             page.goto(address + path)
             page.screenshot(path=FOLDER / f"{name}.png")

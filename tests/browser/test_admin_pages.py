@@ -82,7 +82,7 @@ def test_a_right_cron_is_saved_and_the_person_sees_it_applied(
     admin.get_by_role("link", name="Mine").click()
     admin.get_by_label("Cron expression").fill("30 9 * * 1-5")
     admin.get_by_role("button", name="Save and continue editing").click()
-    expect(admin.locator(".messagelist")).to_contain_text("Applied by the running scheduler")
+    expect(admin.get_by_text("Applied by the running scheduler")).to_be_visible()
     expect(admin.locator(".run-times li")).to_have_count(6)
     expect(admin.locator(".run-times li").first).to_contain_text("09:30 CST")
     schedule.refresh_from_db()
@@ -94,8 +94,8 @@ def test_run_now_queues_an_execution_that_can_be_opened(admin: Page) -> None:
     admin.get_by_role("button", name="Run now").click()
     queued = ExecutionLog.objects.get(status=Status.QUEUED)
     admin.get_by_role("link", name=f"execution {queued.pk}").click()
-    expect(admin.locator(".field-shown_status")).to_contain_text("queued")
-    expect(admin.locator(".field-triggered_by")).to_contain_text("boss")
+    expect(admin.locator(".form-row", has_text="Status")).to_contain_text("queued")
+    expect(admin.locator(".form-row", has_text="Who")).to_contain_text("boss")
 
 
 def test_the_pages_fit_a_phone_and_the_dark(admin: Page, live_server: LiveServer) -> None:

@@ -58,7 +58,7 @@ def test_the_root_leads_to_the_admin() -> None:
 
 
 def test_the_overview_is_called_stocksync(client: Client) -> None:
-    assert "<title>Overview | StockSync</title>" in text_of(client, "/admin/")
+    assert "Overview | StockSync</title>" in text_of(client, "/admin/")
 
 
 def test_the_overview_says_that_no_scheduler_is_running(client: Client) -> None:

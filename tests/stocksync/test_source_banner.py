@@ -67,3 +67,9 @@ def test_real_data_need_no_banner(admin_client: Client) -> None:
 
 def test_an_empty_database_claims_nothing(admin_client: Client) -> None:
     assert "Generated data" not in admin_client.get("/admin/").content.decode()
+
+
+def test_the_login_page_names_a_generated_source() -> None:
+    SourceIdentity.objects.create(identity="sandbox:42")
+    page = Client().get("/admin/login/").content.decode()
+    assert "Generated data" in page and "sandbox:42" in page

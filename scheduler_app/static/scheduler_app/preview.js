@@ -11,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
     box.className = "form-row run-preview";
     box.setAttribute("aria-live", "polite");
     box.hidden = true;
-    (document.querySelector(".form-row.field-timezone") || cron).after(box);
+    (document.querySelector(".field-timezone")?.closest(".form-row") || cron).after(box);
 
     const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     // 2026-03-02T18:00:00+08:00 as Mon 2026-03-02 18:00 +08:00, in the schedule's own time zone.
@@ -41,10 +41,7 @@ document.addEventListener("DOMContentLoaded", () => {
         ];
         const told = make("div", "run-previewed");
         told.append(result, ...notes.filter(Boolean).map((note) => make("span", "run-note", note)));
-        // As Django lays out a field that is only read.
-        const row = make("div", "flex-container");
-        row.append(make("label", "", `${cron.dataset.previewTitle}:`), told);
-        box.replaceChildren(row);
+        box.replaceChildren(make("span", "", cron.dataset.previewTitle), told);
         box.hidden = false;
     };
 

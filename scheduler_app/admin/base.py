@@ -1,0 +1,46 @@
+"""The base of every page of the admin: django-unfold's, whose assets all come from its package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin as UnfoldModelAdmin
+from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
+
+
+class ModelAdmin(UnfoldModelAdmin, admin.ModelAdmin):  # type: ignore[misc, type-arg]  # generic for mypy only
+    """Its forms look alike, whether a field is the model's own or one that a form declares."""
+
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[Any]]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+
+        class Dressed(form):  # type: ignore[misc, valid-type]  # made by Django at run time
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                dress(self)
+
+        return Dressed
+
+
+def dress(form: forms.BaseForm) -> None:
+    """Give plain widgets the classes that unfold gives to its own."""
+    for field in form.fields.values():
+        widget = field.widget
+        if type(widget).__module__.startswith("unfold."):
+            continue
+        if isinstance(widget, forms.Select):
+            classes = SELECT_CLASSES
+        elif isinstance(widget, forms.Textarea):
+            classes = TEXTAREA_CLASSES
+        elif isinstance(widget, (forms.TextInput, forms.NumberInput)):
+            classes = INPUT_CLASSES
+        else:
+            continue
+        widget.attrs["class"] = " ".join([widget.attrs.get("class", ""), *classes]).strip()
