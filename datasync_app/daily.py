@@ -58,7 +58,9 @@ def keep_up(session: Session, start: dt.date | None, end: dt.date | None) -> Out
         _look_again(session, reports)
     for plan, report in zip(plans, reports, strict=True):
         _await_late_cells(plan, report, now=session.now())
-    return Outcome([*prepared, *lists, *reports], _next_at(plans, reports, began))
+    moments = (_next_attempt(began), _next_due(plans, reports))
+    next_at = min((at for at in moments if at is not None), default=None)
+    return Outcome([*prepared, *lists, *reports], next_at)
 
 
 def go_back(session: Session, start: dt.date, *, batch_size: int) -> Outcome:
@@ -90,7 +92,8 @@ def go_back(session: Session, start: dt.date, *, batch_size: int) -> Outcome:
         if not report.stopped:
             horizon.move_earlier(plan.dataset, start)
         _await_late_cells(plan, report, now=session.now())
-    return Outcome([*prepared, *lists, *reports], _next_at(plans, reports, began))
+    # What is not out yet is for the daily job.
+    return Outcome([*prepared, *lists, *reports], _next_attempt(began))
 
 
 def _firsts(session: Session, start: dt.date | None) -> dict[str, dt.date]:
@@ -135,11 +138,14 @@ def _await_late_cells(plan: Plan, report: DatasetReport, *, now: dt.datetime) ->
         report.wait_for(set(entries.values_list("cell", flat=True)))
 
 
-def _next_at(
-    plans: Sequence[Plan], reports: Sequence[DatasetReport], began: dt.datetime
-) -> dt.datetime | None:
-    """When the next of these cells is out, or to be asked for again."""
-    asked = [plan for plan, report in zip(plans, reports, strict=True) if not report.denied]
-    again = ledger.next_attempt([plan.dataset.name for plan in asked], after=began)
-    moments = [again, *(plan.next_due_at for plan in asked)]
+def _next_due(plans: Sequence[Plan], reports: Sequence[DatasetReport]) -> dt.datetime | None:
+    """When the source should publish the next of these cells."""
+    moments = (
+        plan.next_due_at for plan, report in zip(plans, reports, strict=True) if not report.denied
+    )
     return min((at for at in moments if at is not None), default=None)
+
+
+def _next_attempt(began: dt.datetime) -> dt.datetime | None:
+    """When the first of what is open is to be asked for again."""
+    return ledger.next_attempt([dataset.name for dataset in DAILY_DATASETS], after=began)

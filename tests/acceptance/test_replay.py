@@ -91,7 +91,7 @@ def test_a_cron_row_fired_by_runscheduler_does_the_same(replay: Sandbox, tmp_pat
     assert Daily.objects.count() == RECORDED_ROWS
     assert good_cells() == FIRST_DAYS + RECORDED_DAYS
     assert execution.result is not None and execution.result["daily"]["rows"] == RECORDED_ROWS
-    assert SyncTask.objects.get(execution_id=execution.pk).status == TaskStatus.COMPLETED
+    assert SyncTask.objects.get(execution_id=execution.pk).status == TaskStatus.FAILED
 
 
 def _ended(cause: str) -> bool:

@@ -290,3 +290,4 @@ def test_history_moves_every_horizon_and_asks_for_each_cell_once(
         if name not in {"trade_cal", "stock_basic"}
     )
     assert set(asked.values()) == {1}
+    assert next_follow_up("sync_daily_history") is None
