@@ -16,7 +16,7 @@ from datasync_app.engine.binary_copy import HEADER, TRAILER
 from datasync_app.engine.checks import Earlier, Verdict
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.rows import TypedRows
-from datasync_app.engine.versions import merge_versions
+from datasync_app.engine.versions import contents_of, merge_versions
 from datasync_app.models import CellState, SyncLedger
 
 Fence = Callable[[], AbstractContextManager[None]]
@@ -56,7 +56,7 @@ def store_cell(
         good, broken = quarantine.set_apart(dataset, cell, rows)
         stored: TypedRows | None = good
         if dataset.writing is Writing.VERSIONS:
-            merge_versions(dataset, good, now=now)
+            merge_versions(dataset, good, contents_of(good), now=now)
         elif dataset.writing is Writing.MERGE:
             _merge(dataset, cell, good, now)
         else:

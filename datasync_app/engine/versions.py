@@ -16,14 +16,16 @@ _STAMPS = ("content", "first_seen_at", "last_seen_at")
 _STAMP_TYPES = ("varchar", "timestamptz", "timestamptz")
 
 
-def merge_versions(dataset: Dataset, rows: TypedRows, *, now: dt.datetime) -> list[str]:
-    """Copy in the rows whose content is new, date those that are held; the contents, row by row.
+def merge_versions(
+    dataset: Dataset, rows: TypedRows, contents: Sequence[str], *, now: dt.datetime
+) -> None:
+    """Copy in the rows whose content is new, date those that are held.
 
-    Call inside the transaction.
+    `contents` are those of the rows, one by one. Call inside the transaction, and work out the
+    contents before it: a long silence inside is taken for a process that froze.
     """
-    contents = contents_of(rows)
     if not contents:
-        return contents
+        return
     table = dataset.model._meta.db_table
     keys = list(zip(*(rows.column(name) for name in dataset.key), contents, strict=True))
     lock_versions(dataset)
@@ -41,7 +43,6 @@ def merge_versions(dataset: Dataset, rows: TypedRows, *, now: dt.datetime) -> li
             copy.set_types([*(field.kind.value for field in rows.columns), *_STAMP_TYPES])
             for row in fresh.values():
                 copy.write_row(row)
-    return contents
 
 
 def lock_versions(dataset: Dataset) -> None:

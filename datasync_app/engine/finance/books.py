@@ -21,7 +21,7 @@ from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
 from datasync_app.engine.store import Fence
-from datasync_app.engine.versions import lock_versions, merge_versions
+from datasync_app.engine.versions import contents_of, lock_versions, merge_versions
 from datasync_app.models import GOOD_STATES, CellState, CodeChange, SyncLedger
 from datasync_app.tushare.outcomes import Answer
 
@@ -55,11 +55,12 @@ class FinanceBooks:
         rows, bad = _by_company(answer)
         now = self._now()
         planned = {wanted.key: wanted for wanted in self._calls.covers[call.key]}
+        good, broken = quarantine.set_apart(FINA_INDICATOR, call, rows)
+        contents = contents_of(good)
         with self._fence():
             claim_identity(answer.source)
             lock_versions(FINA_INDICATOR)
-            good, broken = quarantine.set_apart(FINA_INDICATOR, call, rows)
-            contents = merge_versions(FINA_INDICATOR, good, now=now)
+            merge_versions(FINA_INDICATOR, good, contents, now=now)
             record_restated(good, contents, now=now)
             received = self._received(good, contents)
             entries = _entries(planned.keys() | received.keys())
