@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
 
+from datasync_app import history
 from datasync_app.datasets import DAILY_DATASETS
 from datasync_app.dates import market_day
 from datasync_app.engine import horizon, ledger
@@ -80,14 +81,7 @@ def go_back(session: Session, start: dt.date, *, batch_size: int) -> Outcome:
         folder = settings.VAR_DIR
         free = shutil.disk_usage(folder).free
         refuse_without_room(plans, Universe.read(), free=free, folder=folder)
-    by_name = {dataset.name: dataset for dataset in DAILY_DATASETS}
-
-    def move(reached: Mapping[str, dt.date]) -> None:
-        # The horizon follows what was asked for, so that a hole below it is found every day.
-        for name, date in reached.items():
-            horizon.move_earlier(by_name[name], date)
-
-    reports = engine.run_side_by_side(plans, batch=batch_size, on_batch=move)
+    reports = history.fetch(session, plans, start, today, size=batch_size)
     for plan, report in zip(plans, reports, strict=True):
         if not report.stopped:
             horizon.move_earlier(plan.dataset, start)

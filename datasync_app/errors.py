@@ -38,6 +38,10 @@ class TaskLost(DatasyncError):
     """The task is no longer RUNNING: somebody else closed it, so this run must stop."""
 
 
+class ShardLost(DatasyncError):
+    """Another engine works on the shard now, or its task is over; nothing was committed."""
+
+
 class TaskStopped(DatasyncError):
     """A person asked for the end of the task; it ends between two cells, which `paused` tells."""
 

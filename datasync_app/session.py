@@ -37,6 +37,8 @@ class Session:
     task: SyncTask
     guard: Guard
     now: Callable[[], dt.datetime]
+    client: TushareClient
+    watch: Watcher | None = None
 
     def expect(self, cells: int) -> None:
         """Say that so many more cells are planned, for progress and the time it takes."""
@@ -113,7 +115,7 @@ def open_session(
         on_wait=keep_alive,
     )
     try:
-        yield Session(engine, task, task_guard, now)
+        yield Session(engine, task, task_guard, now, client, watch)
     except Parked as parked:
         tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked), resume_at=parked.until)
         raise

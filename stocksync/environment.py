@@ -52,6 +52,7 @@ class Environment:
     dispatch: str
     stale_timeout_minutes: int
     daily_history_batch_size: int
+    history_workers: int
     finance_history_batch_size: int
     start_date: dt.date
     finance_history_start_date: dt.date
@@ -101,6 +102,7 @@ def read_environment() -> Environment:
             daily_history_batch_size=env.int(
                 "SYNC_DAILY_HISTORY_BATCH_SIZE", 50, validate=positive
             ),
+            history_workers=env.int("SYNC_HISTORY_WORKERS", 4, validate=positive),
             finance_history_batch_size=env.int(
                 "SYNC_FINANCE_HISTORY_BATCH_SIZE", 100, validate=positive
             ),

@@ -224,6 +224,7 @@ SANDBOX_ADDRESS_FILE = VAR_DIR / "run" / "sandbox-address"
 
 SYNC_TASK_STALE_TIMEOUT_MINUTES = environment.stale_timeout_minutes
 SYNC_DAILY_HISTORY_BATCH_SIZE = environment.daily_history_batch_size
+SYNC_HISTORY_WORKERS = environment.history_workers
 SYNC_FINANCE_HISTORY_BATCH_SIZE = environment.finance_history_batch_size
 SYNC_START_DATE = environment.start_date
 SYNC_FINANCE_HISTORY_START_DATE = environment.finance_history_start_date

@@ -17,6 +17,7 @@ from datasync_app.models import (
     SyncLedger,
     SyncQuarantine,
     SyncRestatement,
+    SyncShard,
     SyncTask,
     TaskStatus,
 )
@@ -50,7 +51,7 @@ def drop_generated_data(*, now: dt.datetime) -> str:
                     task,
                 )
         models = [
-            *(SyncTask, SourceIdentity, SyncLedger, SyncFailureRecord, DatasetState),
+            *(SyncTask, SyncShard, SourceIdentity, SyncLedger, SyncFailureRecord, DatasetState),
             *(SyncRestatement, SyncQuarantine),
         ]
         tables = [model._meta.db_table for model in models]

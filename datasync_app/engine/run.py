@@ -229,6 +229,10 @@ class Engine:
         self._guard.checkpoint()
         self._on_wait()
 
+    def judge_again(self, plans: Sequence[Plan], reports: Sequence[DatasetReport]) -> None:
+        """Close days that lacked another to be compared with, whoever fetched that."""
+        self._judge_again(plans, reports, Judge.read())
+
     def _judge_again(
         self, plans: Sequence[Plan], reports: Sequence[DatasetReport], judge: Judge
     ) -> None:

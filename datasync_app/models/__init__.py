@@ -31,6 +31,7 @@ from datasync_app.models.quota import (
     TushareCall,
 )
 from datasync_app.models.restatement import RestatementKind, SyncRestatement
+from datasync_app.models.shard import ShardState, SyncShard
 from datasync_app.models.sync import (
     GOOD_STATES,
     CellState,
@@ -66,6 +67,7 @@ __all__ = [
     "IndexDaily",
     "NameChange",
     "RestatementKind",
+    "ShardState",
     "SourceIdentity",
     "StockBasic",
     "SuspendD",
@@ -73,6 +75,7 @@ __all__ = [
     "SyncLedger",
     "SyncQuarantine",
     "SyncRestatement",
+    "SyncShard",
     "SyncTask",
     "TaskStatus",
     "TaskWish",
