@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -28,6 +28,8 @@ from scheduler_app.models import ASKED_FOR, OPEN_STATUSES, Cause, ExecutionLog, 
 from scheduler_app.policies import Open
 
 logger = logging.getLogger(__name__)
+
+HEARD_WITHIN = timedelta(seconds=3)
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,27 @@ def give_back(executions: Iterable[ExecutionLog]) -> None:
         ).update(status=Status.QUEUED, process=None, fence=None, started_at=None)
         if back:
             logger.info("action=give_back execution=%s job_id=%s", execution.pk, execution.job_id)
+
+
+def unheard(process_id: UUID) -> list[ExecutionLog]:
+    """The executions that are RUNNING for a process since some seconds.
+
+    Among them may be one that the process never heard of: its claim was committed, but the answer
+    was lost with the connection.
+    """
+    since = timezone.now() - HEARD_WITHIN
+    running = list(
+        ExecutionLog.objects.filter(
+            process_id=process_id, status=Status.RUNNING, started_at__lt=since
+        )
+    )
+    alone = JobConfig.objects.filter(
+        job_id__in=[execution.job_id for execution in running], runs_in_subprocess=True
+    )
+    in_own_process = set(alone.values_list("job_id", flat=True)) if running else set()
+    for execution in running:
+        execution.in_own_process = execution.job_id in in_own_process
+    return running
 
 
 def lined_up(now: datetime) -> set[str]:

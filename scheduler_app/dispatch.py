@@ -76,16 +76,21 @@ class Dispatcher:
             for number in range(threads)
         ]
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
     def put(self, work: Work) -> None:
         """Hand over work; the same work twice counts once while it waits."""
         with self._changed:
             parked = self._parked.pop(work.job_id, {})
             self._waiting.setdefault(work.job_id, parked)[work] = None
             self._changed.notify()
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, claimed: list[ExecutionLog]) -> None:
+        """Run what is claimed already."""
+        with self._changed:
+            self._hand_out(claimed, {})
 
     def drop_waiting(self) -> None:
         """Forget what is not claimed: whoever leads now finds it in the database."""

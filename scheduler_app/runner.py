@@ -70,6 +70,15 @@ class Runner:
             claimed += self._ours(claims.claim_slot(work.job_id, slot, cause, owner))
         return claimed
 
+    def claim_unheard(self) -> list[ExecutionLog]:
+        """What was claimed for this process without its hearing so, whoever leads meanwhile.
+
+        Raises:
+            django.db.Error: the database is away.
+        """
+        running = claims.unheard(self._leadership.process_id)
+        return [execution for each in running for execution in self._ours(each)]
+
     def _owner(self) -> claims.Owner:
         fence = self._leadership.fence
         if fence is None:

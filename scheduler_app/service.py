@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.5
+UNHEARD_SECONDS = 5.0
 STOP_SECONDS = 25.0
 WORKERS_LATE_SECONDS = 60.0
 # The loop only looks at its memory. The other threads wait for the database, which may take its
@@ -56,6 +58,7 @@ class SchedulerService:
         self._dispatcher = Dispatcher(self.runner, self._outage, threads, self._ended, start)
         self._tend_workers = tend
         self._term = self._new_term(None)
+        self._look_for_unheard_at = 0.0
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
         self._draining = threading.Event()
@@ -197,7 +200,12 @@ class SchedulerService:
             self._term = self._new_term(fence)
             if fence is not None:
                 self._term.begin()
-        if fence is not None and not self._draining.is_set():
+        if self._draining.is_set():
+            return TICK_SECONDS
+        if time.monotonic() >= self._look_for_unheard_at:
+            self._dispatcher.run(self.runner.claim_unheard())
+            self._look_for_unheard_at = time.monotonic() + UNHEARD_SECONDS
+        if fence is not None:
             self._term.tick(self.jobs)
         return TICK_SECONDS
 

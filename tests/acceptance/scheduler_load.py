@@ -38,7 +38,10 @@ WITHOUT_EFFECT = """
     SELECT job_id, scheduled_for FROM scheduler_execution_log WHERE status = 'SUCCESS'
     EXCEPT SELECT job_id, slot FROM effect
 """
-OPEN = "SELECT id FROM scheduler_execution_log WHERE status IN ('QUEUED', 'RUNNING')"
+OPEN = """
+    SELECT id, job_id, scheduled_for, status, started_at FROM scheduler_execution_log
+    WHERE status IN ('QUEUED', 'RUNNING')
+"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Load:
     def settle(self, seconds: float = 60) -> None:
         """Let nothing new fire, and what waits or runs come to its end."""
         self.postgres.ask("UPDATE scheduler_job_config SET interval_seconds = 86400")
-        assert eventually(lambda: not self.postgres.ask(OPEN), seconds)
+        assert eventually(lambda: not self.postgres.ask(OPEN), seconds), self.postgres.ask(OPEN)
 
     def account(self) -> Account:
         ask = self.postgres.ask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,14 @@ from scheduler_app.cron import IntervalTrigger
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
 from scheduler_app.leadership import Leadership
-from scheduler_app.models import Cause, ExecutionLog, JobConfig, SchedulerLease, Status
+from scheduler_app.models import (
+    Cause,
+    ExecutionLog,
+    JobConfig,
+    SchedulerLease,
+    SchedulerProcess,
+    Status,
+)
 from scheduler_app.processes import ProcessRow
 from scheduler_app.registry import JobRegistry
 from scheduler_app.run import Run
@@ -27,7 +35,12 @@ from scheduler_app.service import SchedulerService
 from scheduler_app.term import Term
 from scheduler_app.watchdog import Watchdog
 from scheduler_app.work import Queued, Work
-from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
+from tests.factories import (
+    ExecutionLogFactory,
+    JobConfigFactory,
+    LeaseFactory,
+    SchedulerProcessFactory,
+)
 from tests.waiting import eventually
 
 ENABLED = "scheduler_app.managers.JobConfigManager.get_all_enabled"
@@ -446,6 +459,27 @@ class TestService:
         unstarted.refresh_from_db()
         given = (unstarted.status, unstarted.process_id, unstarted.fence, unstarted.started_at)
         assert given == (Status.QUEUED, None, None, None)
+
+    def test_a_claim_whose_answer_was_lost_runs_even_when_the_lease_is_lost_too(
+        self, jobs: JobRegistry
+    ) -> None:
+        LeaseFactory(expires_at=timezone.now() + timedelta(minutes=5))
+        service = SchedulerService(jobs, threads=1)
+        service._look_for_unheard_at = time.monotonic() + 1
+        service.start()
+        try:
+            assert eventually(lambda: SchedulerProcess.objects.filter(pk=service.process.id))
+            ExecutionLogFactory(
+                running=True,
+                job_id="copy_files",
+                process_id=service.process.id,
+                fence=1,
+                started_at=timezone.now() - timedelta(seconds=4),
+            )
+            assert eventually(lambda: statuses("copy_files") == ["SUCCESS"], seconds=5)
+            assert service.leadership.fence is None
+        finally:
+            service.stop(5)
 
     def test_the_watchdog_sees_a_dead_loop(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:
