@@ -96,7 +96,9 @@ class Term:
     def loop_is_alive(self) -> bool:
         """Whether APScheduler's thread lives, or need not."""
         loop = getattr(self.scheduler, "_thread", None)
-        return not self.scheduler.running or loop is None or loop.is_alive()
+        if not self.scheduler.running or loop is None or loop.ident is None:
+            return True
+        return bool(loop.is_alive())
 
     def look(self) -> int | None:
         """Wake the loop, which waits by a clock that stands still while the machine sleeps; how
