@@ -66,6 +66,11 @@ def statuses(job_id: str) -> list[str]:
     return list(rows.values_list("status", flat=True))
 
 
+def loop_lives(service: SchedulerService) -> bool:
+    loop = getattr(service.scheduler, "_thread", None)
+    return loop is not None and loop.is_alive()
+
+
 @pytest.mark.usefixtures("no_seeds")
 class TestLoadPersistedJobs:
     def test_it_loads_enabled_rows_from_the_database(self, jobs: JobRegistry) -> None:
@@ -485,13 +490,13 @@ class TestService:
         with serving(jobs) as service:
             watchdog = Watchdog(service.watched())
             assert watchdog.problem() == ""
-            assert eventually(lambda: getattr(service.scheduler, "_thread", None))
+            assert eventually(lambda: loop_lives(service))
             with patch.object(service.scheduler._thread, "is_alive", return_value=False):
                 assert watchdog.problem() == "APScheduler's loop is dead"
 
     def test_the_watchdog_sees_a_loop_that_waits_for_ever(self, jobs: JobRegistry) -> None:
         with serving(jobs) as service:
-            assert eventually(lambda: service.scheduler.running)
+            assert eventually(lambda: loop_lives(service))
             watchdog = Watchdog(service.watched())
             with service.scheduler._jobstores_lock:
                 # What it looks at every half second, without the waiting.
