@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from datasync_app.api.cells import AcceptView, AskAgainView, CellView
 from datasync_app.api.coverage import CoverageView
+from datasync_app.api.dataapi import dataapi
 from datasync_app.api.tasks import DailyHistoryView, FinanceHistoryView, TaskViewSet
 
 CELL = r"api/sync/cells/(?P<dataset>[^/]+)/(?P<cell>[^/]+)"
@@ -16,6 +17,7 @@ router.trailing_slash = "/?"
 router.register("tasks", TaskViewSet, basename="task")
 
 urlpatterns = [
+    re_path(r"^dataapi(?:/(?P<api_name>.*))?$", dataapi, name="dataapi"),
     re_path(r"^api/sync/daily-history/?$", DailyHistoryView.as_view(), name="sync-daily-history"),
     re_path(
         r"^api/sync/finance-history/?$", FinanceHistoryView.as_view(), name="sync-finance-history"

@@ -60,6 +60,7 @@ class Environment:
     incremental_missing_limit: int
     failure_max_retries: int
     concept_source: str
+    serve_incomplete: bool
 
 
 def read_environment() -> Environment:
@@ -120,6 +121,7 @@ def read_environment() -> Environment:
                 "auto",
                 validate=validate.OneOf(["auto", "ths", "dc", "concept"]),
             ),
+            serve_incomplete=env.bool("SERVE_INCOMPLETE", False),
         )
     except EnvError as error:
         raise EnvironmentProblem(

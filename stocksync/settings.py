@@ -240,6 +240,7 @@ SYNC_INDEX_CODES = environment.index_codes
 SYNC_INCREMENTAL_MISSING_LIMIT = environment.incremental_missing_limit
 SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
 SYNC_CONCEPT_SOURCE = environment.concept_source
+SERVE_INCOMPLETE = environment.serve_incomplete
 
 LOGGING = {
     "version": 1,

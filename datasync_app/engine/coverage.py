@@ -270,7 +270,7 @@ def _coverage(
             continue
         # SZSE has the days of SSE, which is enough to plan by; a source may lack its calendar.
         twin = cell.key.replace("SZSE", "SSE")
-        why = _why_open(entries.get(cell.key))
+        why = why_open(entries.get(cell.key))
         (waived if waivable and twin in good else open_cells)[cell.key] = why
     return Coverage(
         dataset=dataset.name,
@@ -307,7 +307,7 @@ def _is_late(entry: SyncLedger | None) -> bool:
     return entry.state == CellState.DUE and not entry.received_rows
 
 
-def _why_open(entry: SyncLedger | None) -> str:
+def why_open(entry: SyncLedger | None) -> str:
     if entry is None:
         return "never fetched"
     if entry.state in GOOD_STATES:

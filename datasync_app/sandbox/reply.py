@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-JSON = "application/json; charset=utf-8"
+from datasync_app.protocol.answers import JSON
 
 
 class Delivery(enum.Enum):

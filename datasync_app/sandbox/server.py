@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -21,6 +20,7 @@ from datasync_app.protocol import (
     bad_token,
     parse_request,
 )
+from datasync_app.protocol.answers import envelope
 from datasync_app.protocol.columns import kept_columns
 from datasync_app.protocol.pages import Page, page_of
 from datasync_app.sandbox.account import CallWindows, Quota, check_permission, quota_of
@@ -187,12 +187,7 @@ class Sandbox:
         if self.latency_ms:
             self._stopping.wait(self.latency_ms / 1000)
         honest = Reply(
-            {
-                "request_id": str(uuid.uuid4()),
-                "code": refusal.code if refusal else 0,
-                "data": data,
-                "msg": refusal.text if refusal else "",
-            }
+            envelope(code=refusal.code, text=refusal.text) if refusal else envelope(data=data)
         )
         fate = self.faults.next()
         reply = fate.spoil(api_name, honest) if fate else honest
