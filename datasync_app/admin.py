@@ -30,6 +30,7 @@ from datasync_app.models import (
     TushareCall,
 )
 from datasync_app.models.quota import LIMIT_RULE
+from datasync_app.pages import TaskPages
 from scheduler_app.admin import base, look
 
 
@@ -40,7 +41,7 @@ class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
 
 
 @admin.register(SyncTask)
-class SyncTaskAdmin(ReadOnlyAdmin):
+class SyncTaskAdmin(TaskPages, ReadOnlyAdmin):
     list_display = [
         "id",
         "job_type",

@@ -185,6 +185,7 @@ UNFOLD = {
         lambda request: static("scheduler_app/panel.css"),
         lambda request: static("stocksync/source.css"),
     ],
+    "SCRIPTS": [lambda request: static("scheduler_app/sure.js")],
     "SIDEBAR": {"navigation": menu()},
 }
 

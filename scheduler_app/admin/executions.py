@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from scheduler_app import going_on
 from scheduler_app.admin import base, look
-from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
 
 COUNTED_AT_MOST = 10_000
@@ -86,6 +90,31 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
         (_("Why"), {"fields": ["caused_by", "triggered_by", "attempt", "process", "shown_kwargs"]}),
         (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.stop_view)
+        name = "scheduler_app_executionlog_stop"
+        return [path("<int:execution_id>/stop/", view, name=name), *super().get_urls()]
+
+    def stop_view(self, request: HttpRequest, execution_id: int) -> HttpResponse:
+        """Ask a run under way to stop at its next checkpoint."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not (
+            self.has_view_permission(request)
+            and request.user.has_perm("scheduler_app.trigger_jobconfig")
+        ):
+            raise PermissionDenied
+        running = ExecutionLog.objects.filter(pk=execution_id, status=Status.RUNNING)
+        if running.exists():
+            by = request.user.get_username()
+            going_on.ask_to_stop(execution_id, gettext("stopped by %s") % by)
+            said = gettext("Execution %d was asked to stop; it does at its next checkpoint.")
+            self.message_user(request, said % execution_id, messages.SUCCESS)
+        else:
+            said = gettext("Execution %d is not running.")
+            self.message_user(request, said % execution_id, messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:index"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ExecutionLog]:
         rows = super().get_queryset(request)

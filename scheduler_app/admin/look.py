@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
+from scheduler_app.history import Day
 from scheduler_app.models import ExecutionLog, Status
 
 NOTHING = "–"
@@ -70,6 +72,31 @@ def as_json(value: object) -> SafeString | str:
 
 def block(text: str) -> SafeString | str:
     return format_html('<pre class="run-text">{}</pre>', text) if text else NOTHING
+
+
+def chart(days: list[Day]) -> dict[str, str]:
+    """The runs by day, as Chart.js takes them, and the same in words."""
+    kinds = (
+        (gettext("succeeded"), "#2e9e5b", [day.succeeded for day in days]),
+        (gettext("failed"), "#d64545", [day.failed for day in days]),
+        (gettext("others"), "#94a3b8", [day.others for day in days]),
+    )
+    data = {
+        "labels": [f"{day.date:%m-%d}" for day in days],
+        "datasets": [
+            {"label": label, "backgroundColor": color, "data": counts}
+            for label, color, counts in kinds
+        ],
+    }
+    axis = {"stacked": True, "grid": {"display": False}, "ticks": {"precision": 0}}
+    options = {
+        "maintainAspectRatio": False,
+        "animation": False,
+        "plugins": {"legend": {"display": True, "position": "bottom"}},
+        "scales": {"x": axis, "y": {**axis, "beginAtZero": True}},
+    }
+    words = ", ".join(f"{sum(counts)} {label}" for label, _color, counts in kinds)
+    return {"data": json.dumps(data), "options": json.dumps(options), "words": words}
 
 
 class ReadOnly:

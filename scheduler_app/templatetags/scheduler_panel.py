@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from scheduler_app import health
-from scheduler_app.models import ExecutionLog
+from scheduler_app import dashboard, health, history
+from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.overview import overview
+from scheduler_app.registry import registry
 from scheduler_app.words import schedule_in_words
 
 LATEST = 10
@@ -47,8 +49,13 @@ def scheduler_panel(context: dict[str, Any]) -> dict[str, Any]:
     """What the person may see: each table needs the permission to view its rows."""
     from scheduler_app.admin import look
 
-    user = context["request"].user
+    request = context["request"]
+    user = request.user
     panel: dict[str, Any] = {
+        "request": request,
+        "csrf_token": context.get("csrf_token"),
+        "first": dashboard.rendered(request, first=True),
+        "panels": dashboard.rendered(request, first=False),
         "status": health.scheduler_status(),
         "may_see_loaded": user.has_perm("django_apscheduler.view_djangojob"),
     }
@@ -62,6 +69,13 @@ def scheduler_panel(context: dict[str, Any]) -> dict[str, Any]:
             for row in overview(count=1)
         ]
     if user.has_perm("scheduler_app.view_executionlog"):
+        job_ids = [*{*registry.ids(), *JobConfig.objects.values_list("job_id", flat=True)}]
+        panel["may_stop"] = user.has_perm("scheduler_app.trigger_jobconfig")
+        panel["running"] = ExecutionLog.objects.filter(status=Status.RUNNING).defer(
+            "log", "traceback", "result", "job_kwargs"
+        )[:LATEST]
+        panel["failing"] = history.failing(job_ids)
+        panel["chart"] = look.chart(history.last_days(job_ids, timezone.now()))
         panel["executions"] = ExecutionLog.objects.order_by("-id").defer(
             "log", "traceback", "result", "job_kwargs"
         )[:LATEST]

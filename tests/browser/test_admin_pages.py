@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from scheduler_app.models import ExecutionLog, JobConfig, Status
+from tests.datasync_app.factories import SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
@@ -38,12 +40,29 @@ def admin(page: Page, live_server: LiveServer) -> Page:
 
 
 def test_the_overview_shows_all_at_a_glance(admin: Page) -> None:
-    row = admin.get_by_role("row").filter(has_text=JOB).first
+    failing = admin.get_by_role("row").filter(has_text="It broke.").first
+    expect(failing).to_contain_text("Mon 2026-03-02 18:00 CST")
+    row = admin.get_by_role("row").filter(has_text="Mine")
     expect(row).to_contain_text("every day at 18:00")
     expect(row).to_contain_text(re.compile(r"\d{4}-\d\d-\d\d 18:00 CST"))
     expect(row).to_contain_text("failed")
-    expect(admin.get_by_text("It broke.")).to_be_visible()
     expect(admin.get_by_text("No scheduler is running")).to_be_visible()
+
+
+def test_a_task_is_cancelled_only_after_a_question(admin: Page) -> None:
+    task = SyncTaskFactory.create(expected_cells=10, current_offset=4, updated_at=timezone.now())
+    admin.reload()
+    expect(admin.locator("canvas.chart")).to_be_visible()
+    row = admin.get_by_role("row").filter(has_text="4 / 10")
+    admin.once("dialog", lambda dialog: dialog.dismiss())
+    row.get_by_role("button", name="Cancel").click()
+    task.refresh_from_db()
+    assert task.wanted == ""
+    admin.once("dialog", lambda dialog: dialog.accept())
+    row.get_by_role("button", name="Cancel").click()
+    expect(admin.get_by_text("asked to cancel between two cells")).to_be_visible()
+    task.refresh_from_db()
+    assert task.wanted == "cancel"
 
 
 def test_a_wrong_cron_is_refused_at_its_field(admin: Page, schedule: JobConfig) -> None:

@@ -1,0 +1,124 @@
+"""The data's part of the overview: first steps, tasks, freshness by dataset, calls of today."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+from django.utils import timezone
+
+from datasync_app.datasets import DATASETS
+from datasync_app.dates import SHANGHAI, market_day
+from datasync_app.models import SyncTask, TaskStatus
+from scheduler_app.dashboard import Panel, register_panel
+
+# One look at the ledger. Late: nothing is there yet; missing: fetched, and not whole.
+_FRESHNESS = """
+    SELECT dataset,
+        max(cell_date) FILTER (WHERE good), max(fetched_at) FILTER (WHERE good),
+        count(*) FILTER (WHERE good),
+        count(*) FILTER (WHERE NOT good AND state = 'due' AND received_rows = 0),
+        count(*) FILTER (WHERE NOT good AND NOT (state = 'due' AND received_rows = 0))
+    FROM (
+        SELECT *, state IN ('complete', 'empty_confirmed') AS good FROM sync_ledger
+    ) AS cells
+    GROUP BY dataset
+"""
+# As the view of calls by day counts, for one day, which the index on the time finds.
+_CALLS = """
+    SELECT api_name, sum(calls)::int, sum(refusals)::int, max(calls / greatest(quota, 1)::float8)
+    FROM (
+        SELECT api_name, token_fingerprint, date_trunc('minute', at), count(*) AS calls,
+            count(*) FILTER (WHERE outcome IN ('rate_limited', 'denied')) AS refusals,
+            max(quota) AS quota
+        FROM tushare_call WHERE at >= %s GROUP BY 1, 2, 3
+    ) AS minutes
+    GROUP BY api_name ORDER BY 2 DESC, 1
+"""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """What the ledger holds of a dataset; `until` is its newest good day, where it has days."""
+
+    dataset: str
+    title: str
+    until: dt.date | None
+    fetched_at: dt.datetime | None
+    good: int
+    late: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class CallsToday:
+    """The calls of an endpoint since midnight in Shanghai; `busiest` is the share of its limit
+    that its busiest minute used, in percent."""
+
+    api_name: str
+    calls: int
+    refusals: int
+    busiest: int
+
+
+def freshness() -> list[Freshness]:
+    """Every dataset that the ledger has cells of, in the order of their declaration. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FRESHNESS)
+        rows = {name: values for name, *values in cursor.fetchall()}
+    return [
+        Freshness(name, dataset.title, *rows[name])
+        for name, dataset in DATASETS.items()
+        if name in rows
+    ]
+
+
+def calls_today(now: dt.datetime) -> list[CallsToday]:
+    """The endpoints that were called today, the most called first. One query."""
+    midnight = dt.datetime.combine(market_day(now), dt.time(), tzinfo=SHANGHAI)
+    with connection.cursor() as cursor:
+        cursor.execute(_CALLS, [midnight])
+        return [
+            CallsToday(name, calls, refusals, round(used * 100))
+            for name, calls, refusals, used in cursor.fetchall()
+        ]
+
+
+def _first_steps(request: HttpRequest) -> dict[str, object] | None:
+    return None if settings.TUSHARE_TOKEN else {}
+
+
+def _tasks(request: HttpRequest) -> dict[str, object] | None:
+    if not request.user.has_perm("datasync_app.view_synctask"):
+        return None
+    live = SyncTask.objects.filter(
+        status__in=[TaskStatus.RUNNING, TaskStatus.PENDING, TaskStatus.PAUSED]
+    )
+    tasks = list(live[:20])
+    may_steer = request.user.has_perm("scheduler_app.trigger_jobconfig")
+    return {"tasks": tasks, "may_steer": may_steer} if tasks else None
+
+
+def _freshness(request: HttpRequest) -> dict[str, object] | None:
+    if not request.user.has_perm("datasync_app.view_syncledger"):
+        return None
+    return {"datasets": freshness()}
+
+
+def _calls(request: HttpRequest) -> dict[str, object] | None:
+    if not request.user.has_perm("datasync_app.view_callday"):
+        return None
+    now = timezone.now()
+    return {"endpoints": calls_today(now), "day": market_day(now)}
+
+
+for panel in (
+    Panel("first_steps", "datasync_app/panels/first_steps.html", _first_steps, first=True),
+    Panel("tasks", "datasync_app/panels/tasks.html", _tasks, first=True),
+    Panel("freshness", "datasync_app/panels/freshness.html", _freshness),
+    Panel("calls", "datasync_app/panels/calls.html", _calls),
+):
+    register_panel(panel)
