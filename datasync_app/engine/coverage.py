@@ -140,7 +140,7 @@ def cover(
     is just what must be seen.
 
     Raises:
-        DatasyncError: the range is empty.
+        DatasyncError: the range is empty, or lies in the future.
         CalendarUnknown: which days were open cannot be told.
     """
     if isinstance(dataset.cut, (ByListStatus, Whole)):
@@ -162,6 +162,11 @@ def _cover_dates(
         return _never_fetched(dataset)
     if end is not None and first > end:
         raise DatasyncError(f"The range is empty: {show_date(first)} lies after {show_date(end)}.")
+    if first > last:
+        raise DatasyncError(
+            f"The start {show_date(first)} lies in the future: it takes a date up to today, "
+            f"{show_date(last)}."
+        )
     if isinstance(dataset.cut, ByExchangeYear):
         years = range(max(first, dataset.first_date).year, last.year + 1)
         cut = dataset.cut

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from datasync_app.datasets import DATASETS
 from datasync_app.engine.identity import is_generated, stored_identity
+from datasync_app.engine.renumbering import forget_bse_mapping
 from datasync_app.engine.tasks import why_dead
 from datasync_app.errors import SourceMismatch, TaskAlreadyRunning
 from datasync_app.models import (
@@ -25,6 +26,8 @@ from datasync_app.models import (
 
 def drop_generated_data(*, now: dt.datetime) -> str:
     """Empty datasets, ledger, tasks and failures of a generated source; return whose they were.
+
+    What is known of renumbered codes goes back to what every database starts with.
 
     The task table is locked first, as every commit of a run does: a run under way either commits
     before and is dropped too, or finds its task gone and stores nothing.
@@ -58,4 +61,5 @@ def drop_generated_data(*, now: dt.datetime) -> str:
         tables += [dataset.model._meta.db_table for dataset in DATASETS.values()]
         quoted = ", ".join(connection.ops.quote_name(table) for table in tables)
         cursor.execute(f"TRUNCATE {quoted}")
+        forget_bse_mapping()
     return owner

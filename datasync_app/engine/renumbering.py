@@ -63,3 +63,8 @@ def learn_from_bse_mapping() -> int:
     ]
     CodeChange.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
+
+
+def forget_bse_mapping() -> None:
+    """Leave only the changes that every database starts with; none of them is of that day."""
+    CodeChange.objects.filter(from_date=BEIJING_RENUMBERED).delete()

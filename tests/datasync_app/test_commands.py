@@ -11,9 +11,15 @@ import signal
 from collections.abc import Mapping
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from datasync_app.engine.renumbering import learn_from_bse_mapping
 from datasync_app.models import (
+    BseMapping,
+    CodeChange,
     Daily,
     DatasetState,
     SourceIdentity,
@@ -200,6 +206,12 @@ def test_coverage_of_nothing_is_not_good() -> None:
         said("coverage", "daily")
 
 
+def test_coverage_of_the_future_is_refused() -> None:
+    DatasetState.objects.create(dataset="daily", horizon=dt.date(2020, 1, 6))
+    with pytest.raises(CommandError, match="The start 20990101 lies in the future"):
+        said("coverage", "daily", "--start", "20990101")
+
+
 def test_coverage_of_an_unknown_dataset_lists_the_known_ones() -> None:
     with pytest.raises(
         CommandError, match="'dayly' is not a dataset; the known ones are adj_factor,.* daily,"
@@ -214,6 +226,38 @@ def test_go_live_drops_generated_data_and_keeps_schedules(source: Sandbox) -> No
     for model in (Daily, StockBasic, TradeCal, SyncLedger, SyncTask, DatasetState, SourceIdentity):
         assert not model.objects.exists(), model
     assert JobConfig.objects.get(job_id="sync_daily_by_date").cron_expression == "5 5 * * *"
+
+
+# What go_live leaves alone: what accounts may do and have used, which a token owns and not a source;
+# and the renumbered codes that every database starts with.
+KEPT_BY_GO_LIVE = {
+    *("CallDay", "CallOutcome", "CallSlot", "EndpointAccess", "TushareAccount", "TushareCall"),
+    "CodeChange",
+}
+
+
+def test_go_live_empties_every_table_that_is_not_named_as_kept(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    models = [
+        model
+        for model in apps.get_app_config("datasync_app").get_models()
+        if model.__name__ not in KEPT_BY_GO_LIVE
+    ]
+    assert {"FinaIndicator", "ThsMember", "SyncQuarantine"} < {each.__name__ for each in models}
+    with CaptureQueriesContext(connection) as queries:
+        said("go_live", "--yes")
+    (truncate,) = (each["sql"] for each in queries if each["sql"].startswith("TRUNCATE"))
+    assert [each for each in models if f'"{each._meta.db_table}"' not in truncate] == []
+
+
+def test_go_live_forgets_the_renumbered_codes_of_a_generated_list(source: Sandbox) -> None:
+    said("sync", "daily", *WEEK)
+    seeded = set(CodeChange.objects.values_list("old_code", flat=True))
+    BseMapping.objects.create(o_code="430001.BJ", n_code="920001.BJ")
+    assert learn_from_bse_mapping() == 1
+    said("go_live", "--yes")
+    assert set(CodeChange.objects.values_list("old_code", flat=True)) == seeded
+    assert "000022.SZ" in seeded
 
 
 def test_go_live_asks_first(source: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
