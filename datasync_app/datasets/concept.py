@@ -97,6 +97,7 @@ THS_MEMBER = Dataset(
     cut=ByConcept("ts_code"),
     expectation=Expectation.NONE,
     writing=Writing.INTERVALS,
+    empty_cells=frozenset({"*"}),
     fresh_for=DAILY_FRESH,
     minimal_points=6000,
 )
@@ -131,6 +132,7 @@ DC_MEMBER = Dataset(
     cut=ByConcept("ts_code"),
     expectation=Expectation.NONE,
     writing=Writing.INTERVALS,
+    empty_cells=frozenset({"*"}),
     row_cap=5000,
     fresh_for=DAILY_FRESH,
     minimal_points=6000,
@@ -162,6 +164,7 @@ CONCEPT_DETAIL = Dataset(
     cut=ByConcept("id"),
     expectation=Expectation.NONE,
     writing=Writing.INTERVALS,
+    empty_cells=frozenset({"*"}),
     fresh_for=FROZEN_FRESH,
     minimal_points=300,
 )

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.db.models import Min
+from django.db.models import Min, Q, QuerySet
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList, ConceptSource
@@ -17,7 +17,7 @@ from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine import ledger
 from datasync_app.engine.calendar import open_days
 from datasync_app.engine.identity import claim_identity
-from datasync_app.engine.intervals import merge_intervals
+from datasync_app.engine.intervals import EMPTY, merge_intervals
 from datasync_app.engine.plan import Plan
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, typed_rows
@@ -91,12 +91,15 @@ class ConceptSync:
         return report
 
     def members(self) -> DatasetReport:
-        """The constituents of every concept on the list."""
+        """The constituents of every concept on the list. One that has none yet is no failure."""
         dataset = self.source.members
         assert isinstance(dataset.cut, ByConcept)  # noqa: S101
-        return self._run(
+        report = self._run(
             dataset, [dataset.cut.of(each, self.day) for each in listed_ids(self.source)]
         )
+        empty = _in_question(self.source).filter(dataset=dataset.name, doubt__isnull=True)
+        report.wait_for(set(empty.values_list("cell", flat=True)))
+        return report
 
     def _run(self, dataset: Dataset, cells: list[Cell]) -> DatasetReport:
         books = ConceptBooks(dataset, on=self._on(), fence=self.fence, now=self.now)
@@ -167,12 +170,16 @@ def listed_ids(source: ConceptSource) -> list[str]:
 
 
 def second_look(source: ConceptSource) -> dt.datetime | None:
-    """When a doubted answer of the source is to be asked for again."""
-    doubted = SyncLedger.objects.filter(
-        dataset__in=[source.listed.name, source.members.name], doubt__isnull=False
-    )
-    earliest: dt.datetime | None = doubted.aggregate(at=Min("next_attempt_at"))["at"]
+    """When an answer that a second one must confirm is to be asked for again."""
+    earliest: dt.datetime | None = _in_question(source).aggregate(at=Min("next_attempt_at"))["at"]
     return earliest
+
+
+def _in_question(source: ConceptSource) -> QuerySet[SyncLedger]:
+    """Cells that lost rows, or came without any where there may be none."""
+    of_source = SyncLedger.objects.filter(dataset__in=[source.listed.name, source.members.name])
+    came_empty = Q(dataset=source.members.name, state=CellState.DUE, last_error=EMPTY)
+    return of_source.filter(Q(doubt__isnull=False) | came_empty)
 
 
 def candidates(wanted: str) -> list[ConceptSource]:

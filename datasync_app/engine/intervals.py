@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.engine import ledger
+from datasync_app.engine.checks import AGREEMENT_GAP
 from datasync_app.engine.rows import TypedRows, Value
 from datasync_app.models import CellState, SyncLedger
 
@@ -32,7 +33,9 @@ def merge_intervals(
 
     What the answer has and is not open is opened from `on`; what comes back on the day it went goes
     on. What is open and the answer lacks is closed up to `on`, once a second answer agrees; an
-    answer without any row closes nothing. Call inside the cell's transaction, its entry locked.
+    answer without any row closes nothing. Where nothing was ever held and the dataset allows it, a
+    second answer without rows confirms that there is none. Call inside the cell's transaction, its
+    entry locked.
     """
     held = _open_rows(dataset, dataset.cut.rows(cell))
     names = [field.name for field in rows.columns]
@@ -52,8 +55,8 @@ def merge_intervals(
     entry.cell_date, entry.fetched_at = cell.date, now
     entry.received_rows = len(came) + len(gone)
     if not entry.received_rows:
-        ledger.write_problem(entry, CellState.DUE, EMPTY, now=now, retry_at=None)
-        return CellState.DUE
+        return _nothing(entry, now, may_be_empty=dataset.may_be_empty(cell))
+    entry.missing_since = None
     entry.state = CellState.COMPLETE
     if gone:
         ledger.write_doubt(entry, vanished, received=len(came), now=now)
@@ -62,6 +65,19 @@ def merge_intervals(
     entry.attempts, entry.last_error = 0, ""
     entry.save()
     return CellState.COMPLETE
+
+
+def _nothing(entry: SyncLedger, now: dt.datetime, *, may_be_empty: bool) -> CellState:
+    """Nothing came and nothing is held; two such answers, far enough apart, are believed."""
+    entry.missing_since = entry.missing_since or now
+    if may_be_empty and now - entry.missing_since >= AGREEMENT_GAP:
+        entry.state = CellState.EMPTY_CONFIRMED
+        entry.attempts, entry.next_attempt_at, entry.last_error = 0, None, ""
+        entry.save()
+    else:
+        entry.attempts += 1
+        ledger.write_problem(entry, CellState.DUE, EMPTY, now=now, retry_at=None)
+    return CellState(entry.state)
 
 
 def close(dataset: Dataset, keys: Iterable[Key], on: dt.date) -> None:

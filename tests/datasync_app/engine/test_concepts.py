@@ -185,6 +185,25 @@ def test_an_answer_without_rows_closes_nothing(
     assert now_held() == BOTH
 
 
+def test_a_concept_without_constituents_is_no_failure_and_believed_when_a_second_answer_agrees(
+    source: Sandbox, market: ConceptMarket, clock: Clock
+) -> None:
+    (ths,) = candidates("ths")
+    market.concepts["885003.TI", "Hype"] = []
+    _, members = sync(clock)
+    assert members.is_good and members.awaited.keys() == {"885003.TI"}
+    assert second_look(ths) == clock() + dt.timedelta(minutes=30)
+    clock.sleep(31 * 60)
+    _, members = sync(clock)
+    assert (members.calls, second_look(ths)) == (1, None)
+    hype = SyncLedger.objects.get(dataset="ths_member", cell="885003.TI")
+    assert (hype.state, hype.next_attempt_at) == (CellState.EMPTY_CONFIRMED, None)
+    market.concepts["885003.TI", "Hype"] = ["600003.SH"]
+    clock.sleep(86400)
+    sync(clock)
+    assert now_held() == BOTH | {("Hype", "600003.SH")}
+
+
 def test_an_id_that_is_reused_is_another_concept(
     source: Sandbox, market: ConceptMarket, clock: Clock
 ) -> None:
