@@ -130,7 +130,7 @@ def plan_concepts(dataset: Dataset, cells: list[Cell], *, now: dt.datetime) -> P
         entry = entries.get(cell.key)
         fetched = entry.fetched_at if entry and entry.state in GOOD_STATES else None
         again = entry.next_attempt_at if entry else None
-        if again is not None and again > now:
+        if ledger.waits(entry, now):
             (good if fetched else waiting).append(cell)
         elif (
             fetched is None

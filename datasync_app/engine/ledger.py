@@ -48,6 +48,17 @@ def stands(entry: SyncLedger | None, now: dt.datetime) -> bool:
     return entry.next_attempt_at is None or entry.next_attempt_at > now
 
 
+def waits(entry: SyncLedger | None, now: dt.datetime) -> bool:
+    """Is the cell itself to be left alone until later?
+
+    One that was never answered is not: a denial, a spent quota or an outage belongs to the token,
+    the endpoint or the source, which know by themselves when to ask again.
+    """
+    if entry is None or not entry.attempts or entry.next_attempt_at is None:
+        return False
+    return entry.next_attempt_at > now
+
+
 def locked_entry(dataset: Dataset, cell: Cell) -> SyncLedger:
     """The cell's row, made if need be and locked: two writers of one cell take turns."""
     values = [dataset.name, cell.key, cell.date, CellState.DUE]

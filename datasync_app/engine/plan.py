@@ -176,7 +176,7 @@ def _sorted_out(
         entry = entries.get(cell.key)
         if entry and entry.state in GOOD_STATES:
             good.append(cell)
-        elif patient and entry and entry.next_attempt_at and entry.next_attempt_at > now:
+        elif patient and ledger.waits(entry, now):
             waiting.append(cell)
         else:
             todo.append(cell)

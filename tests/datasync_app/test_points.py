@@ -54,12 +54,12 @@ def test_the_smallest_account_fills_daily_and_more_points_fill_the_rest(account:
             "not available to this token" in each for each in execution.result["not_available"]
         )
     refused = account.refusal_reasons
-    assert not [reason for _endpoint, reason in refused if reason == "rate"]
-    assert {endpoint: count for (endpoint, _), count in refused.items()} == {
-        "trade_cal": 1,
-        "stock_basic": 1,
-        "suspend_d": 1,
+    assert {reason for _endpoint, reason in refused} == {"permission"}
+    assert {endpoint for endpoint, _reason in refused} == {
+        *("trade_cal", "stock_basic", "namechange", "suspend_d"),
+        *("adj_factor", "daily_basic", "index_daily"),
     }
+    assert set(refused.values()) == {1}, "at most one of an endpoint in an hour"
 
     account.points = 2000
     later = [run("sync_stock_basic"), run("sync_daily_by_date")]
@@ -99,7 +99,7 @@ def test_jobs_side_by_side_meet_no_rate_refusal_and_a_restart_elsewhere_fills_th
         first = run_together("sync_stock_basic", "sync_daily_by_date")
         assert good_days() == FIRST_DAYS
         first.append(run("sync_daily_history", start=start))
-        assert [each.status for each in first] == [Status.SUCCESS] * 3
+        assert [(each.status, each.error_message) for each in first] == [(Status.SUCCESS, "")] * 3
         assert all(each.result and each.result["not_available"] for each in first)
         assert good_days() > 70
         refused = poor.refusal_reasons
@@ -108,7 +108,7 @@ def test_jobs_side_by_side_meet_no_rate_refusal_and_a_restart_elsewhere_fills_th
     with Sandbox(market, points=2000, minute_seconds=1.0) as rich:
         settings.TUSHARE_BASE_URL = rich.url
         later = run_together("sync_stock_basic", "sync_daily_by_date")
-        assert [each.status for each in later] == [Status.SUCCESS] * 2
+        assert [(each.status, each.error_message) for each in later] == [(Status.SUCCESS, "")] * 2
         assert not any(each.result and "not_available" in each.result for each in later)
         assert not rich.refusal_reasons
     assert StockBasic.objects.count() == 30

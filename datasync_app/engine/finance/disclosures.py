@@ -52,7 +52,7 @@ def plan_disclosures(
         entry = entries.get(cell.key)
         if entry and entry.state in GOOD_STATES and not _is_stale(cell, entry, now):
             good.append(cell)
-        elif patient and entry and entry.next_attempt_at and entry.next_attempt_at > now:
+        elif patient and ledger.waits(entry, now):
             waiting.append(cell)
         else:
             todo.append(cell)

@@ -51,7 +51,8 @@ WITH span AS (
     FROM due FULL JOIN disclosed USING (ts_code, period) JOIN span USING (period)
     WHERE %(codes)s::varchar[] IS NULL OR ts_code = ANY (%(codes)s::varchar[])
 ), standing AS (
-    SELECT expected.*, ledger.state, ledger.next_attempt_at, ledger.fetched_at, ledger.last_error,
+    SELECT expected.*, ledger.state, ledger.next_attempt_at, ledger.attempts, ledger.fetched_at,
+           ledger.last_error,
            coalesce(ledger.state IN ('complete', 'empty_confirmed'), false) AS is_good,
            coalesce(ledger.state IN ('failed', 'truncated'), false) AS has_failed,
            coalesce(fetched_at < (disclosed + 1)::timestamp AT TIME ZONE 'Asia/Shanghai', false)

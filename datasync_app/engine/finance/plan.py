@@ -64,7 +64,7 @@ STEPS = """
                WHEN is_good THEN 'good'
                WHEN is_used_up AND next_attempt_at IS NULL AND NOT is_news AND state <> 'due'
                    THEN 'exhausted'
-               WHEN next_attempt_at > %(now)s AND NOT is_news THEN 'waiting'
+               WHEN next_attempt_at > %(now)s AND attempts > 0 AND NOT is_news THEN 'waiting'
                WHEN has_failed OR is_on_record THEN 'failed'
                WHEN disclosed IS NOT NULL THEN 'disclosed'
                ELSE 'missing'

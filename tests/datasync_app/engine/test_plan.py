@@ -68,10 +68,21 @@ def test_a_day_that_is_not_due_yet_is_neither_missing_nor_asked_for() -> None:
 def test_a_patient_plan_leaves_cells_whose_next_attempt_lies_ahead() -> None:
     hold_calendar(2020)
     later = NOW + dt.timedelta(minutes=5)
-    LedgerFactory.create(cell_date=FRIDAY, state=CellState.PARTIAL, next_attempt_at=later)
+    LedgerFactory.create(
+        cell_date=FRIDAY, state=CellState.PARTIAL, attempts=1, next_attempt_at=later
+    )
     patient = plan_dates(DAILY, FRIDAY, FRIDAY, now=NOW, patient=True)
     assert (keys(patient.todo), keys(patient.waiting)) == ([], ["20200110"])
     assert keys(plan_dates(DAILY, FRIDAY, FRIDAY, now=NOW).todo) == ["20200110"]
+
+
+def test_a_cell_that_was_never_answered_waits_for_nothing_of_its_own() -> None:
+    """What kept it, such as a denial, belongs to the endpoint, and may be over by now."""
+    hold_calendar(2020)
+    later = NOW + dt.timedelta(minutes=5)
+    LedgerFactory.create(cell_date=FRIDAY, state=CellState.DUE, next_attempt_at=later)
+    patient = plan_dates(DAILY, FRIDAY, FRIDAY, now=NOW, patient=True)
+    assert (keys(patient.todo), keys(patient.waiting)) == (["20200110"], [])
 
 
 def test_a_year_without_a_good_calendar_is_no_holiday() -> None:
