@@ -95,8 +95,9 @@ class Dataset:
 
     `expects_suspended` tells whether a code that is suspended all day has a row all the same.
     `sisters` are the datasets whose codes of the same date this one should hold too. Rows that
-    break a rule of `quarantine` are kept apart. The values of `rounded` are rounded anew by the
-    source now and then, which is no restatement worth a line for each.
+    break a rule of `quarantine` are kept apart. Up to `closed_days_before` the source has rows on
+    days that the calendar has closed, so those are asked for as well. The values of `rounded` are
+    rounded anew by the source now and then, which is no restatement worth a line for each.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Dataset:
     expects_suspended: bool = False
     sisters: tuple[str, ...] = ()
     quarantine: tuple[Rule, ...] = ()
+    closed_days_before: dt.date | None = None
     rounded: frozenset[str] = frozenset()
     minimal_points: int = 120
 

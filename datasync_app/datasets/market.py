@@ -12,7 +12,13 @@ from datasync_app.datasets.cuts import (
     ByTradeDate,
     Whole,
 )
-from datasync_app.datasets.rules import BAR_RULES, NO_CLOSE, NO_FACTOR, ON_CLOSED_DAY
+from datasync_app.datasets.rules import (
+    BAR_RULES,
+    CALENDAR_HOLDS_FROM,
+    NO_CLOSE,
+    NO_FACTOR,
+    ON_CLOSED_DAY,
+)
 from datasync_app.datasets.splits import ByCodes, ByShorterRange, ByValue
 from datasync_app.models.market import (
     AdjFactor,
@@ -94,6 +100,8 @@ DAILY = Dataset(
     due=(dt.time(17, 0),),
     sisters=("daily_basic", "adj_factor"),
     quarantine=BAR_RULES,
+    # 000002.SZ traded on 19921004, a Sunday.
+    closed_days_before=CALENDAR_HOLDS_FROM,
 )
 
 ADJ_FACTOR = Dataset(

@@ -7,7 +7,7 @@ from typing import cast
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation
 from datasync_app.engine import ledger, quarantine
-from datasync_app.engine.calendar import days_of_year, due_days_of_year
+from datasync_app.engine.calendar import days_of_year, due_days_of_year, open_days
 from datasync_app.engine.checks import (
     Earlier,
     Reason,
@@ -23,6 +23,7 @@ from datasync_app.engine.suspensions import may_not_be_asked_for, suspended_on
 from datasync_app.engine.universe import Universe
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 
+CLOSED_DAY = "the calendar has this day as closed; bars so old are real and are kept"
 # The longest run of closed days on record, the New Year of 2020, has ten.
 NEAR = dt.timedelta(days=15)
 
@@ -113,6 +114,8 @@ class Judge:
         date = cell.date
         if date is None:
             raise ValueError(f"{dataset.name} {cell.key} cannot be judged without a date")
+        if _is_closed_day(dataset, date):
+            return _of_closed_day(len(codes))
         reference: Reference | None = None
         if self.universe is None:
             reference = self._reference(dataset, date)
@@ -161,6 +164,7 @@ class Judge:
         begin.
         """
         others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
+        others = others.exclude(expected_rows=0)  # a closed day is no measure for an open one
         before = others.filter(cell_date__lt=date).order_by("-cell_date")
         after = others.filter(cell_date__gt=date).order_by("cell_date")
         near_before = before.filter(cell_date__gte=date - NEAR)
@@ -181,3 +185,16 @@ def _held_codes(dataset: Dataset, cell: Cell) -> frozenset[str]:
 
 def _year(cell: Cell) -> int:
     return int(cell.key.rpartition(":")[2])
+
+
+def _is_closed_day(dataset: Dataset, date: dt.date) -> bool:
+    if dataset.closed_days_before is None or date >= dataset.closed_days_before:
+        return False
+    return not open_days(date, date)
+
+
+def _of_closed_day(rows: int) -> Verdict:
+    """Nobody is expected to trade on it; who did is kept, and the cell says so."""
+    if not rows:
+        return Verdict(CellState.EMPTY_CONFIRMED, 0)
+    return Verdict(CellState.COMPLETE, 0, problem=CLOSED_DAY)

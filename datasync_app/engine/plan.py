@@ -75,7 +75,7 @@ def plan_dates(
         raise ValueError(f"{dataset.name} is not cut by trade date")
     start = max(start, dataset.first_date)
     end = min(end, market_day(now))
-    dates = open_days(start, end)
+    dates = _days_with_rows(dataset, start, end)
     days = [dataset.cut.of(day) for day in reversed(dates)]
     due = [cell for cell in days if cell.date and is_due(dataset, cell.date, now)]
     published = {cell.key: last_due(dataset, cell.date, now) for cell in due if cell.date}
@@ -166,6 +166,16 @@ class _Sorted:
     todo: tuple[Cell, ...]
     good: tuple[Cell, ...]
     waiting: tuple[Cell, ...]
+
+
+def _days_with_rows(dataset: Dataset, start: dt.date, end: dt.date) -> list[dt.date]:
+    """Open days, and of the time when the calendar is not to be relied on every day, oldest first."""
+    days = open_days(start, end)
+    if dataset.closed_days_before is None or start >= dataset.closed_days_before:
+        return days
+    last = min(end, dataset.closed_days_before - dt.timedelta(days=1))
+    early = {start + dt.timedelta(days=n) for n in range((last - start).days + 1)}
+    return sorted({*days, *early})
 
 
 def _sorted_out(

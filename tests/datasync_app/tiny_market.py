@@ -45,6 +45,7 @@ class TinyMarket:
         self.names: list[list[object]] = []
         self.index_days: set[str] | None = None
         self.close = 10.0
+        self.list_date = "20000104"
         self.cap: int | None = None
         self.served = set(CLASSIC)
 
@@ -94,7 +95,9 @@ class TinyMarket:
     def _stocks(self, params: Mapping[str, str]) -> Rows:
         if params.get("list_status", "L") != "L":
             return []
-        return [[code, code[:6], f"股票{code[:6]}", "L", "20000104", None] for code in self.codes]
+        return [
+            [code, code[:6], f"股票{code[:6]}", "L", self.list_date, None] for code in self.codes
+        ]
 
     def _daily(self, params: Mapping[str, str]) -> Rows:
         date = params["trade_date"]
