@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 
+from datasync_app.cell_pages import CellPages
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
 from datasync_app.engine.finance.failures import try_anew
@@ -30,7 +31,7 @@ from datasync_app.models import (
     TushareCall,
 )
 from datasync_app.models.quota import LIMIT_RULE
-from datasync_app.pages import TaskPages
+from datasync_app.task_pages import TaskPages
 from scheduler_app.admin import base, look
 
 
@@ -63,7 +64,7 @@ class ReasonForm(ActionForm):  # type: ignore[misc]  # unfold has no types
 
 
 @admin.register(SyncLedger)
-class SyncLedgerAdmin(ReadOnlyAdmin):
+class SyncLedgerAdmin(CellPages, ReadOnlyAdmin):
     """What is held; staff may ask for a cell again, or accept a partial one for a reason."""
 
     actions = ["ask_again", "accept"]
@@ -92,9 +93,6 @@ class SyncLedgerAdmin(ReadOnlyAdmin):
     @admin.display(description=_("fetched"), ordering="fetched_at")
     def fetched(self, entry: SyncLedger) -> str:
         return look.local(entry.fetched_at)
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("datasync_app.change_syncledger")
 
     @admin.action(description=_("Ask again at the next run"), permissions=["decide"])
     def ask_again(self, request: HttpRequest, chosen: QuerySet[SyncLedger]) -> None:

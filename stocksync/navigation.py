@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -24,7 +24,14 @@ def menu() -> list[dict[str, Any]]:
         {
             "title": _("Market data"),
             "items": [
-                _table(_("Ledger"), "fact_check", "datasync_app", "syncledger"),
+                {
+                    **_table(_("Coverage"), "calendar_month", "datasync_app", "syncledger"),
+                    "link": reverse_lazy("admin:datasync_app_syncledger_calendar"),
+                },
+                {
+                    **_table(_("Ledger"), "fact_check", "datasync_app", "syncledger"),
+                    "active": _is_ledger,
+                },
                 _table(_("Tasks"), "sync", "datasync_app", "synctask"),
                 _table(_("Failures"), "error", "datasync_app", "syncfailurerecord"),
                 _table(_("Restatements"), "edit_note", "datasync_app", "syncrestatement"),
@@ -58,6 +65,13 @@ def _table(title: Promise | str, icon: str, app: str, model: str) -> dict[str, A
         "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
         "permission": _may_view(app, model),
     }
+
+
+def _is_ledger(request: HttpRequest) -> bool:
+    """On the ledger's own pages; the calendar lies beneath its address."""
+    ledger = reverse("admin:datasync_app_syncledger_changelist")
+    coverage = reverse("admin:datasync_app_syncledger_calendar")
+    return request.path.startswith(ledger) and not request.path.startswith(coverage)
 
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:

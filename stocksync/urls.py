@@ -15,6 +15,8 @@ admin.site.index_title = "Overview"
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    # The search of unfold is not used, and it does not check the page that it is asked for.
+    path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("scheduler_app.urls")),
     path("", include("datasync_app.urls")),

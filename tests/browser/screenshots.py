@@ -17,6 +17,7 @@ PAGES = {
     "admin": "/admin/",
     "schedules": "/admin/scheduler_app/jobconfig/",
     "executions": "/admin/scheduler_app/executionlog/",
+    "coverage": "/admin/datasync_app/syncledger/calendar/",
     "ledger": "/admin/datasync_app/syncledger/",
 }
 

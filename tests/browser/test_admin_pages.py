@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from scheduler_app.models import ExecutionLog, JobConfig, Status
-from tests.datasync_app.factories import SyncTaskFactory
+from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
@@ -63,6 +63,18 @@ def test_a_task_is_cancelled_only_after_a_question(admin: Page) -> None:
     expect(admin.get_by_text("asked to cancel between two cells")).to_be_visible()
     task.refresh_from_db()
     assert task.wanted == "cancel"
+
+
+def test_a_day_of_the_calendar_leads_to_its_cell_which_is_accepted(admin: Page) -> None:
+    LedgerFactory.create(state="partial", missing={"600000.SH": "unexplained"})
+    admin.set_viewport_size({"width": 390, "height": 800})
+    admin.goto(f"{admin.url}datasync_app/syncledger/calendar/")
+    assert admin.evaluate("document.documentElement.scrollWidth") <= 390
+    admin.get_by_role("link", name="2020-01-09: partial, 1 rows").click()
+    expect(admin.get_by_text("unexplained (1): 600000.SH")).to_be_visible()
+    admin.get_by_label("Reason").fill("The exchange closed these boards.")
+    admin.get_by_role("button", name="Accept as it is").click()
+    expect(admin.get_by_text("The cell is accepted as it is.")).to_be_visible()
 
 
 def test_a_wrong_cron_is_refused_at_its_field(admin: Page, schedule: JobConfig) -> None:

@@ -51,6 +51,11 @@ def test_a_page_takes_its_assets_from_here_and_all_are_served(path: str) -> None
     assert {link: status(client, link) for link in assets} == dict.fromkeys(assets, 200)
 
 
+def test_the_search_that_is_not_used_does_not_fail() -> None:
+    answer = logged_in(superuser=True).get("/admin/search/?s=job&page=x")
+    assert answer.headers["Location"] == "/admin/"
+
+
 def test_who_logs_in_comes_to_the_overview() -> None:
     User.objects.create_superuser("boss", password="a long password")
     answer = Client().post("/admin/login/", {"username": "boss", "password": "a long password"})

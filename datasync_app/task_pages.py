@@ -1,4 +1,4 @@
-"""Pages of the admin beside Django's own: steering a task."""
+"""The admin's way to steer a task."""
 
 from __future__ import annotations
 
