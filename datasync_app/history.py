@@ -68,7 +68,7 @@ class Hand:
         self.stopped: set[str] = set()
         self.left: list[DatasetReport] = []
         self._client = client
-        self._task = task
+        self.task = task
         self._guard = guard
         self._now = now
         self._on_cell = on_cell
@@ -79,14 +79,14 @@ class Hand:
         Raises:
             Whatever ends the run or the task; the shard is then left to others.
         """
-        shard = shards.claim(self._task, self.owner, without=self.stopped)
+        shard = shards.claim(self.task, self.owner, without=self.stopped)
         if shard is None:
             return False
         try:
             self._work_on(shard)
         except ShardLost as lost:
             logger.warning("action=shard_lost %s", lost)
-            tasks.check(self._task)
+            tasks.check(self.task)
         except BaseException:
             shards.release(shard)
             raise

@@ -5,23 +5,33 @@ from __future__ import annotations
 import datetime as dt
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from datasync_app.datasets import DAILY_DATASETS
 from datasync_app.datasets.base import Cell
 from datasync_app.datasets.cuts import ByTradeDate
 from datasync_app.dates import market_day
+from datasync_app.engine import shards, tasks
+from datasync_app.engine.guard import OwnGuard
 from datasync_app.engine.held import count_of_cell
+from datasync_app.engine.plan import plan_range
+from datasync_app.engine.run import Engine
 from datasync_app.models import GOOD_STATES, ShardState, SyncLedger, SyncShard, SyncTask, TaskStatus
+from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
+from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app.models import ExecutionLog, JobConfig, Status
+from tests import processes
 from tests.acceptance.runscheduler import SchedulerUnderTest, WorkerUnderTest
 from tests.acceptance.worker_tables import WORKERS, worker_tables
 from tests.datasync_app.factories import empty_the_quota_tables
@@ -33,6 +43,11 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 BY_DATE = [dataset for dataset in DAILY_DATASETS if isinstance(dataset.cut, ByTradeDate)]
 JOB = "sync_daily_history"
 SHARD_DATES = 4
+CALLS, WINDOW_SECONDS = 60, 2.0
+QUOTA = {
+    "TUSHARE_RATE_LIMIT_MAX_CALLS": str(CALLS),
+    "TUSHARE_RATE_LIMIT_WINDOW_SECONDS": str(WINDOW_SECONDS),
+}
 
 
 @pytest.fixture
@@ -99,12 +114,17 @@ def check_that_everything_is_held_once(sandbox: Sandbox) -> None:
             assert held == entry.received_rows == len(items), f"{dataset.name} {entry.cell}"
 
 
-def test_a_killed_helper_loses_nothing_and_another_takes_its_shard_up(
+def test_a_killed_helper_loses_nothing_and_no_call_of_any_engine_is_refused(
     url: str, tmp_path: Path
 ) -> None:
     with (
-        Sandbox(GeneratedMarket(companies=30), quota=0, latency_ms=30) as sandbox,
-        history(url, sandbox, tmp_path, workers=2, days=150) as workers,
+        Sandbox(
+            GeneratedMarket(companies=30),
+            quota=Quota(CALLS),
+            minute_seconds=WINDOW_SECONDS,
+            latency_ms=30,
+        ) as sandbox,
+        history(url, sandbox, tmp_path, workers=2, days=150, **QUOTA) as workers,
     ):
         assert eventually(lambda: len(shards_by_owner()) == 2, 30), logs(workers)
         own = coordinator()
@@ -112,9 +132,101 @@ def test_a_killed_helper_loses_nothing_and_another_takes_its_shard_up(
         os.kill(helper.pid, signal.SIGKILL)
         assert eventually(ended, 60), logs(workers)
         check_that_everything_is_held_once(sandbox)
+        assert sandbox.refused == Counter()
     execution = ended()
     assert execution is not None and execution.status == Status.SUCCESS, execution
     task = SyncTask.objects.get(job_type=JOB)
     assert task.status == TaskStatus.COMPLETED
     assert not SyncShard.objects.exclude(state=ShardState.DONE).exists()
     assert task.current_offset == task.expected_cells
+
+
+@pytest.mark.soak
+def test_four_workers_share_a_quota_for_long(url: str, tmp_path: Path) -> None:
+    with (
+        Sandbox(
+            GeneratedMarket(companies=30),
+            quota=Quota(CALLS),
+            minute_seconds=WINDOW_SECONDS,
+            latency_ms=30,
+        ) as sandbox,
+        history(url, sandbox, tmp_path, workers=4, days=1500, **QUOTA) as workers,
+    ):
+        assert eventually(ended, 110), logs(workers)
+        check_that_everything_is_held_once(sandbox)
+        assert sandbox.refused == Counter()
+        assert len(shards_by_owner()) == 4
+    execution = ended()
+    assert execution is not None and execution.status == Status.SUCCESS, execution
+
+
+def test_an_engine_that_was_frozen_and_revived_commits_no_cell_of_its_shard_again(
+    settings: Settings,
+) -> None:
+    JobConfig.objects.all().delete()
+    with Sandbox(GeneratedMarket(companies=30), quota=0, latency_ms=20) as sandbox:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
+        task = laid_out(days=25)
+        with engine(task, sandbox) as frozen, engine(task, sandbox) as other:
+            go(frozen)
+            assert eventually(lambda: SyncLedger.objects.filter(dataset="daily").exists())
+            frozen.send_signal(signal.SIGSTOP)
+            go(other)
+            assert other.stdout is not None and frozen.stdout is not None
+            shards_done = int(other.stdout.readline())
+            held = committed()
+            frozen.send_signal(signal.SIGCONT)
+            assert frozen.stdout.readline()
+            assert frozen.wait(20) == 0 == other.wait(20)
+            assert "action=shard_lost" in stderr_of(frozen)
+        assert shards_done == SyncShard.objects.filter(task=task).count()
+        assert committed() == held
+        check_that_everything_is_held_once(sandbox)
+
+
+def laid_out(*, days: int) -> SyncTask:
+    """A running task of the datasets by date, in shards of four dates."""
+    end = market_day(timezone.now()) - dt.timedelta(days=1)
+    start = end - dt.timedelta(days=days)
+    task = tasks.start_task(JOB, now=timezone.now())
+    with closing(client_from_settings()) as client:
+        Engine(client, guard=OwnGuard(), now=timezone.now).prepare(start, end)
+    plans = [plan_range(dataset, start, end, now=timezone.now()) for dataset in BY_DATE]
+    shards.lay_out(task, plans, start, end, size=SHARD_DATES)
+    return task
+
+
+@contextmanager
+def engine(task: SyncTask, sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.acceptance.shard_engine", str(task.pk), "1.5"],
+        cwd=processes.REPOSITORY,
+        env=processes.environment(
+            DJANGO_SETTINGS_MODULE="stocksync.settings", TUSHARE_BASE_URL=sandbox.url
+        ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def stderr_of(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return process.stderr.read()
+
+
+def committed() -> set[tuple[str, str, dt.datetime]]:
+    """Every cell with the moment of its last commit."""
+    return set(SyncLedger.objects.values_list("dataset", "cell", "updated_at"))
