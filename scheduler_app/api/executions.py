@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import NotFound
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from scheduler_app import claims, going_on
 from scheduler_app.api import documented as doc
-from scheduler_app.api.base import ApiViewSet
+from scheduler_app.api.base import ApiViewSet, read_body
+from scheduler_app.api.permissions import MayTriggerJobs
 from scheduler_app.api.queries import read_query, whole_number
 from scheduler_app.api.serializers import (
+    CancelBody,
     ExecutionDetailSerializer,
     ExecutionListSerializer,
     ExecutionSerializer,
@@ -21,6 +25,11 @@ from scheduler_app.registry import registry
 
 DEFAULT_LIMIT = 20
 MOST = 100
+
+
+class NotUnderWay(APIException):
+    status_code = 409
+    default_code = "conflict"
 
 
 @extend_schema(tags=["executions"])
@@ -57,12 +66,37 @@ class ExecutionViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request, id: str) -> Response:
         """One execution with its result, its log, and the traceback of its failure."""
-        number = int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else None
-        rows = ExecutionLog.objects.select_related("process")
-        row = rows.filter(pk=number).first() if number is not None else None
-        if row is None:
-            raise NotFound(f"There is no execution {short(id)}.")
-        return Response(ExecutionDetailSerializer(row).data)
+        return Response(ExecutionDetailSerializer(_find(id)).data)
+
+    @extend_schema(
+        operation_id="execution_cancel",
+        parameters=[doc.EXECUTION_ID],
+        request=CancelBody,
+        responses=doc.answers(ExecutionSerializer, 409, *doc.WRITE_ERRORS, status=202),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayTriggerJobs])
+    def cancel(self, request: Request, id: str) -> Response:
+        """End an execution: one that waits at once, one that runs at its next checkpoint."""
+        read_body(request, CancelBody)
+        row = _find(id)
+        reason = f"cancelled by {request.user.get_username()}"
+        if row.status == Status.RUNNING:
+            going_on.ask_to_stop(row.pk, reason)
+        elif row.status != Status.QUEUED or not claims.withdraw(row.pk, reason):
+            row.refresh_from_db()
+            raise NotUnderWay(
+                f"Execution {row.pk} is {row.status}; only one that waits or runs can be cancelled."
+            )
+        row.refresh_from_db()
+        return Response(ExecutionSerializer(row).data, status=202)
+
+
+def _find(id: str) -> ExecutionLog:
+    number = int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else 0
+    row = ExecutionLog.objects.select_related("process").filter(pk=number).first()
+    if row is None:
+        raise NotFound(f"There is no execution {short(id)}.")
+    return row
 
 
 def _known(job_id: str | None) -> str | None:

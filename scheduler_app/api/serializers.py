@@ -352,6 +352,10 @@ class StopBody(Body):
     pass
 
 
+class CancelBody(Body):
+    pass
+
+
 class PauseBody(Body):
     reason = TextAsGiven(help_text="for the others; at most 500 characters")
     until = TextAsGiven(help_text="such as 2026-03-02T18:00:00+08:00; until resumed when not given")

@@ -45,6 +45,7 @@ WRITES = [
     (f"{S}/jobs/{JOB}/resume", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
+    (f"{S}/executions/2/cancel", {}, TRIGGER, 202),
     ("/api/sync/tasks/1/pause", {}, TRIGGER, 200),
     ("/api/sync/tasks/2/resume", {}, TRIGGER, 200),
     ("/api/sync/tasks/1/cancel", {}, TRIGGER, 200),
@@ -61,6 +62,7 @@ def job() -> Iterator[None]:
     with registered():
         JobConfigFactory.create(job_id=JOB)
         ExecutionLogFactory.create(id=1, job_id=JOB)
+        ExecutionLogFactory.create(id=2, job_id=JOB, queued=True, attempt=2)
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
         LedgerFactory.create(state=CellState.PARTIAL)
         SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
@@ -124,9 +126,11 @@ def test_it_lets_those_change_who_may(
 
 
 def test_the_table_names_every_route() -> None:
-    named = {"schema", "docs", "healthz", "metrics"} | {
+    # `dataapi` speaks Tushare and has its own login.
+    named = {"schema", "docs", "healthz", "metrics", "dataapi"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
-        "job-pause", "job-resume", "job-trigger", "execution-list", "execution-detail", "preview-list",
+        "job-pause", "job-resume", "job-trigger", "preview-list",
+        "execution-list", "execution-detail", "execution-cancel",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
         "sync-cell", "sync-cell-accept", "sync-cell-ask-again",

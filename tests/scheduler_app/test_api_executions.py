@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from scheduler_app.models import ExecutionLog, Status
+from scheduler_app.models import ExecutionLog, Status, StopRequest
 from tests.factories import MONDAY_SIX, ExecutionLogFactory, SchedulerProcessFactory
-from tests.scheduler_app.web import JOB, logged_in, registered
+from tests.scheduler_app.web import JOB, TRIGGER, logged_in, post, registered
 
 pytestmark = pytest.mark.django_db
 
@@ -131,3 +131,28 @@ def test_the_newest_of_a_rare_job_are_found_by_their_index() -> None:
     plan = ExecutionLog.objects.filter(job_id="rare").order_by("-id")[:20].explain()
     assert "execution_newest_by_job" in plan
     assert "Sort" not in plan
+
+
+def test_a_waiting_execution_is_cancelled_at_once_and_by_name() -> None:
+    waiting = ExecutionLogFactory.create(queued=True)
+    answer = post(logged_in(TRIGGER), f"{EXECUTIONS}/{waiting.pk}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "CANCELLED")
+    assert answer.json()["error_message"] == f"cancelled by staff-{TRIGGER}"
+
+
+def test_a_running_execution_is_asked_to_stop_at_its_next_checkpoint() -> None:
+    running = ExecutionLogFactory.create(status=Status.RUNNING)
+    answer = post(logged_in(TRIGGER), f"{EXECUTIONS}/{running.pk}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (202, "RUNNING")
+    asked = StopRequest.objects.get(execution_id=running.pk)
+    assert (asked.at_once, asked.reason) == (True, f"cancelled by staff-{TRIGGER}")
+
+
+def test_what_is_over_is_not_cancelled() -> None:
+    over = ExecutionLogFactory.create(status=Status.SUCCESS)
+    answer = post(logged_in(TRIGGER), f"{EXECUTIONS}/{over.pk}/cancel")
+    assert answer.status_code == 409
+    assert f"Execution {over.pk} is SUCCESS" in answer.json()["detail"]
+    assert (
+        post(logged_in(TRIGGER, "view_executionlog"), f"{EXECUTIONS}/0/cancel").status_code == 404
+    )
