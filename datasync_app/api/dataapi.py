@@ -21,6 +21,7 @@ MOST_BYTES = 1_000_000
 # A body that is too long is read to its end, and forgotten, so that the client hears why.
 _MOST_DRAINED = 256_000_000
 _PIECE = 65_536
+_LONGEST_LENGTH = 16
 
 
 @csrf_exempt
@@ -43,7 +44,7 @@ def _refused(refusal: Refusal) -> HttpResponse:
 
 def _body(request: HttpRequest) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()):
+    if not (length.isascii() and length.isdigit() and len(length) < _LONGEST_LENGTH):
         raise bad_parameter()
     left = int(length)
     if left <= MOST_BYTES:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Max, Min
@@ -18,6 +17,7 @@ from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import ByConcept, ConceptList
 from datasync_app.datasets.cuts import ByCodeYear, ByExchangeYear, ByListStatus, ByTradeDate, Whole
 from datasync_app.datasets.finance import ByCompanyPeriod, ByDisclosureDay
+from datasync_app.datasets.market import EXCHANGES
 from datasync_app.dates import market_day, show_date
 from datasync_app.engine import concepts, horizon, ledger
 from datasync_app.engine.calendar import open_days
@@ -68,11 +68,12 @@ def _trade_dates(query: Query, now: dt.datetime) -> Gaps:
         first = max(first, held_from or dt.date.max)
     if first > last:
         return gaps
-    days = open_days(first, last)
     is_named = query.first == query.last
-    due = [day for day in days if is_named or is_due(dataset, day, now)]
-    good = _good_keys(dataset, cell_date__range=(first, last))
-    lacking = [Cell(key, day) for day in reversed(due) if (key := show_date(day)) not in good]
+    lacking = [
+        cell
+        for cell in _open_days_not_good(dataset, first, last)
+        if is_named or (cell.date and is_due(dataset, cell.date, now))
+    ]
     return {**_why(dataset, lacking), **gaps}
 
 
@@ -89,10 +90,17 @@ def _before_if_not_good(
 ) -> Gaps:
     """Days before the horizon may be held all the same: a person asked for them."""
     until = min(last, (held_from or dt.date.max) - dt.timedelta(days=1))
-    good = _good_keys(dataset, cell_date__range=(first, until))
-    days = open_days(first, until)
-    lacking = [Cell(key, day) for day in reversed(days) if (key := show_date(day)) not in good]
-    return _why(dataset, lacking)
+    return _why(dataset, _open_days_not_good(dataset, first, until))
+
+
+def _open_days_not_good(dataset: Dataset, first: dt.date, last: dt.date) -> list[Cell]:
+    """Newest first. By their dates: thousands of them are compared, and few are named."""
+    good = SyncLedger.objects.filter(
+        dataset=dataset.name, state__in=GOOD_STATES, cell_date__range=(first, last)
+    )
+    held = set(good.values_list("cell_date", flat=True))
+    days = open_days(first, last)
+    return [Cell(show_date(day), day) for day in reversed(days) if day not in held]
 
 
 def _code_years(query: Query, now: dt.datetime) -> Gaps:
@@ -119,12 +127,14 @@ def _exchange_years(query: Query, now: dt.datetime) -> Gaps:
     dataset, this_year = query.table.dataset, market_day(now).year
     first = max(query.first or dataset.first_date, dataset.first_date).year
     last = max(first, min(query.last.year if query.last else this_year, this_year))
+    asked = query.texts("exchange")
+    strange = {name: _("this exchange is not held") for name in sorted(asked - set(EXCHANGES))}
     cells = [
         Cell(f"{exchange}:{year}")
-        for exchange in sorted(query.texts("exchange"))
+        for exchange in sorted(asked & set(EXCHANGES))
         for year in range(last, first - 1, -1)
     ]
-    return _not_good(dataset, cells)
+    return strange | _not_good(dataset, cells)
 
 
 def _list_statuses(query: Query, now: dt.datetime) -> Gaps:
@@ -152,7 +162,7 @@ def _concept_list(query: Query, now: dt.datetime) -> Gaps:
 def _constituents(query: Query, now: dt.datetime) -> Gaps:
     dataset = query.table.dataset
     assert isinstance(dataset.cut, ByConcept)  # noqa: S101 (so it is dispatched)
-    held = [cell.key for cell in concepts.cells_of(dataset)]
+    held = {cell.key: None for cell in concepts.cells_of(dataset)}
     asked = sorted(query.texts(dataset.cut.id_field))
     if not held:
         return {"all": _("nothing was ever fetched")}
@@ -191,7 +201,7 @@ def _disclosure_days(query: Query, now: dt.datetime) -> Gaps:
     since = query.dates("end_date") or query.dates("ann_date")
     first, last = since[0] if since else dataset.first_date, dt.date.max
     if since:
-        last = first + _OF_A_PERIOD
+        last = first + min(_OF_A_PERIOD, dt.date.max - first)
     held_from = horizon.of(dataset)
     if held_from is None or first < held_from:
         return _before(dataset, first, held_from)
@@ -207,7 +217,9 @@ def _reports(query: Query, now: dt.datetime) -> Gaps:
     first = query.first or (named[0] if named else None)
     last = query.last or (named[-1] if named else None)
     if announced := query.dates("ann_date"):
-        first = max(filter(None, (first, announced[0] - _OF_A_REPORT)))
+        first = max(
+            filter(None, (first, announced[0] - min(_OF_A_REPORT, announced[0] - dt.date.min)))
+        )
         last = min(filter(None, (last, announced[-1])))
     if first is None:
         listed, _until = _listed(codes)
@@ -242,15 +254,17 @@ def _listed(codes: Iterable[str]) -> tuple[dt.date | None, dt.date | None]:
     )
 
 
-def _good_keys(dataset: Dataset, **chosen: Any) -> set[str]:
-    entries = SyncLedger.objects.filter(dataset=dataset.name, state__in=GOOD_STATES, **chosen)
-    return set(entries.values_list("cell", flat=True))
-
-
 def _not_good(dataset: Dataset, cells: Iterable[Cell]) -> Gaps:
     cells = list(cells)
-    good = _good_keys(dataset, cell__in=[cell.key for cell in cells])
-    return _why(dataset, [cell for cell in cells if cell.key not in good])
+    entries = ledger.entries(dataset, cells)
+    return _why(
+        dataset,
+        [
+            cell
+            for cell in cells
+            if cell.key not in entries or entries[cell.key].state not in GOOD_STATES
+        ],
+    )
 
 
 def _why(dataset: Dataset, cells: list[Cell]) -> Gaps:

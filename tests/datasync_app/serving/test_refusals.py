@@ -158,6 +158,34 @@ def test_parameters_that_make_no_sense(pair: Pair, params: dict[str, Any]) -> No
     assert (answer["code"], answer["data"]) == (50101, None)
 
 
+@pytest.mark.parametrize(
+    ("api_name", "params"),
+    [
+        ("daily", {"trade_date": "00010101"}),
+        ("daily", {"start_date": "00010101", "end_date": "99991231"}),
+        ("daily", {"start_date": "20251210", "end_date": "20251201"}),
+        ("index_daily", {"ts_code": "000300.SH", "start_date": "99991231"}),
+        ("trade_cal", {"start_date": "99991231"}),
+        ("trade_cal", {"exchange": ",".join(map(str, range(9_999)))}),
+        ("disclosure_date", {"end_date": "99991231"}),
+        ("disclosure_date", {"ann_date": "00010101"}),
+        ("fina_indicator", {"ts_code": "600000.SH", "ann_date": "00010101"}),
+        ("fina_indicator", {"ts_code": "600000.SH", "start_date": "99991231"}),
+        ("fina_indicator_vip", {"period": "00010101"}),
+        ("ths_member", {"ts_code": ",".join(map(str, range(9_999)))}),
+        ("dc_index", {"trade_date": "99991231"}),
+        ("stock_basic", {"list_status": "X"}),
+        ("namechange", {"end_date": "00010101"}),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_the_ends_of_time_are_answered_too(
+    pair: Pair, api_name: str, params: dict[str, str]
+) -> None:
+    assert call(pair, api_name, **params)["code"] in {0, 40901}
+    assert call(pair, api_name, **params, allow_incomplete=1)["code"] == 0
+
+
 def test_sql_in_a_parameter_is_a_value_that_nothing_has(pair: Pair) -> None:
     held = Daily.objects.count()
     answer = call(

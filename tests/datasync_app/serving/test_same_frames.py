@@ -8,10 +8,13 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from pandas.testing import assert_frame_equal
 
 from datasync_app.models import StockBasic
-from datasync_app.protocol import ENDPOINTS
+from datasync_app.protocol import ENDPOINTS, Request
+from datasync_app.serving.calls import serve
+from tests.datasync_app.finance.tiny_reports import Clock
 from tests.datasync_app.serving.conftest import Pair
 from tests.processes import REPOSITORY
 
@@ -121,3 +124,15 @@ def test_a_limit_may_go_beyond_the_cap_of_the_source(
     days = {"start_date": "20251201", "end_date": "20251210"}
     assert len(pair.ours.daily(**days)) == len(pair.source.daily(**days)) == 100
     assert len(pair.ours.daily(**days, limit=1_000)) > 300
+
+
+def test_an_answer_is_written_in_pieces_as_it_is_read(
+    pair: Pair, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasync_app.serving.rows.BATCH", 50)
+    days = {"start_date": "20251201", "end_date": "20251210"}
+    request = Request("daily", pair.token, days, ("ts_code", "close"))
+    served = serve(request, User.objects.get(username="reader"), now=clock())
+    sizes = [piece.count(b".S") + piece.count(b".B") for piece in served.pieces]
+    assert sum(sizes) == len(pair.source.daily(**days)) > 300
+    assert max(sizes) == 50
