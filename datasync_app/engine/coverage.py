@@ -13,7 +13,7 @@ from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList
 from datasync_app.datasets.cuts import ByExchangeYear, ByListStatus, Whole
 from datasync_app.datasets.finance import DISCLOSURE_DATE, FINA_INDICATOR
-from datasync_app.datasets.market import EXCHANGES
+from datasync_app.datasets.market import EXCHANGES, STOCK_BASIC
 from datasync_app.dates import SHANGHAI, market_day, show_date
 from datasync_app.engine import concepts, horizon, ledger
 from datasync_app.engine.denial import NOT_AVAILABLE
@@ -209,7 +209,11 @@ def _coverage_of_disclosures(
     start: dt.date | None, end: dt.date | None, now: dt.datetime
 ) -> Coverage:
     days = disclosure_cells(start, end, now=now)
-    return _never_fetched(DISCLOSURE_DATE) if days is None else _coverage(DISCLOSURE_DATE, days)
+    if days is not None:
+        return _coverage(DISCLOSURE_DATE, days)
+    if denied := _newest_denial(DISCLOSURE_DATE):
+        return Coverage(DISCLOSURE_DATE.name, said=denied)
+    return _never_fetched(DISCLOSURE_DATE)
 
 
 def _coverage_of_reports(start: dt.date | None, end: dt.date | None, now: dt.datetime) -> Coverage:
@@ -217,6 +221,9 @@ def _coverage_of_reports(start: dt.date | None, end: dt.date | None, now: dt.dat
     entries = SyncLedger.objects.filter(dataset=FINA_INDICATOR.name)
     newest = entries.order_by("-updated_at").first()
     if newest is None:
+        if denied := _newest_denial(STOCK_BASIC):
+            said = f"no report is asked for without stock_basic, which is {denied}"
+            return Coverage(FINA_INDICATOR.name, said=said)
         return _never_fetched(FINA_INDICATOR)
     periods = periods_of(start, end, now=now)
     if not periods:
@@ -296,6 +303,12 @@ def _coverage(
         },
         quarantined=_in_quarantine(dataset, entries),
     )
+
+
+def _newest_denial(dataset: Dataset) -> str:
+    """What `_denial` says of all that was ever asked for of a dataset."""
+    entries = SyncLedger.objects.filter(dataset=dataset.name).order_by("-updated_at")[:1]
+    return _denial({entry.cell: entry for entry in entries})
 
 
 def _denial(entries: dict[str, SyncLedger]) -> str:

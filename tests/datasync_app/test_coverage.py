@@ -8,6 +8,8 @@ import io
 import pytest
 from django.core.management import call_command
 
+from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.finance import DISCLOSURE_DATE, FINA_INDICATOR
 from datasync_app.datasets.market import ADJ_FACTOR, DAILY, INDEX_DAILY, NAMECHANGE
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine import horizon
@@ -100,6 +102,24 @@ def test_a_denied_dataset_is_one_sentence_and_not_red() -> None:
     )  # fmt: skip
     coverage = cover(ADJ_FACTOR, *WEEK, now=NOW)
     assert (coverage.said, coverage.is_undisputed) == (denied, True)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "asked_for"),
+    [(DISCLOSURE_DATE, "disclosure_date"), (FINA_INDICATOR, "stock_basic")],
+)
+def test_finance_that_a_token_never_got_to_ask_for_is_not_red(
+    dataset: Dataset, asked_for: str
+) -> None:
+    assert not cover(dataset, None, None, now=NOW).is_good
+    denied = f"{NOT_AVAILABLE}: no permission"
+    LedgerFactory.create(
+        dataset=asked_for, cell="L", cell_date=None, state=CellState.DUE, received_rows=0,
+        last_error=denied,
+    )  # fmt: skip
+    coverage = cover(dataset, None, None, now=NOW)
+    assert coverage.is_undisputed
+    assert denied in coverage.said
 
 
 def test_an_index_year_that_lacks_its_newest_day_is_late() -> None:
