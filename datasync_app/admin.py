@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 
-from datasync_app.cell_pages import CellPages
+from datasync_app.cell_pages import CellPages, reason_given
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
 from datasync_app.engine.finance.failures import try_anew
@@ -47,14 +47,26 @@ class SyncTaskAdmin(TaskPages, ReadOnlyAdmin):
         "id",
         "job_type",
         "status",
-        "current_offset",
+        "progress",
         "total_processed",
-        "started_at",
-        "updated_at",
-        "completed_at",
+        "began",
+        "done_by",
         "failure_reason",
     ]
     list_filter = ["status", "job_type"]
+
+    @admin.display(description=_("progress"))
+    def progress(self, task: SyncTask) -> str:
+        of = "" if task.expected_cells is None else f" / {task.expected_cells}"
+        return f"{task.current_offset}{of}"
+
+    @admin.display(description=_("started"), ordering="started_at")
+    def began(self, task: SyncTask) -> str:
+        return look.local(task.started_at)
+
+    @admin.display(description=_("done, or done by"), ordering="completed_at")
+    def done_by(self, task: SyncTask) -> str:
+        return look.local(task.completed_at or task.eta)
 
 
 class ReasonForm(ActionForm):  # type: ignore[misc]  # unfold has no types
@@ -82,7 +94,7 @@ class SyncLedgerAdmin(CellPages, ReadOnlyAdmin):
     list_filter = ["dataset", "state"]
     search_fields = ["cell"]
 
-    @admin.display(description=_("absent with a reason"))
+    @admin.display(description=_("absent"))
     def absent(self, entry: SyncLedger) -> int:
         return len(entry.missing)
 
@@ -104,8 +116,9 @@ class SyncLedgerAdmin(CellPages, ReadOnlyAdmin):
 
     @admin.action(description=_("Accept as it is, for the reason given"), permissions=["decide"])
     def accept(self, request: HttpRequest, chosen: QuerySet[SyncLedger]) -> None:
-        by, reason = request.user.get_username(), request.POST.get("reason", "")
+        by = request.user.get_username()
         try:
+            reason = reason_given(request)
             with transaction.atomic():
                 for entry in chosen:
                     dataset = get_dataset(entry.dataset)

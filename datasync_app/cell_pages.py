@@ -157,12 +157,12 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
             return gettext("The cell is asked for again at the next run.")
         if wish == "accept":
             by = request.user.get_username()
-            ledger.accept(dataset, entry.cell, by, _reason(request), now=now)
+            ledger.accept(dataset, entry.cell, by, reason_given(request), now=now)
             return gettext("The cell is accepted as it is.")
         raise LedgerRefused(gettext("A cell can be asked for again, or accepted."))
 
 
-def _reason(request: HttpRequest) -> str:
+def reason_given(request: HttpRequest) -> str:
     """The reason that was typed in. Raises LedgerRefused where it cannot be stored."""
     try:
         return str(REASON.clean(request.POST.get("reason", "")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -18,6 +20,18 @@ WISHES = {"pause": control.pause, "resume": control.resume, "cancel": control.ca
 
 class TaskPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """The part of the tasks' admin that pauses, resumes and cancels them, as the API does."""
+
+    change_form_outer_before_template = "datasync_app/task.html"
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {"may_steer": self.has_steer_permission(request), **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, context)
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("scheduler_app.trigger_jobconfig")
@@ -37,7 +51,7 @@ class TaskPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
             self.message_user(
                 request, _("A task can be paused, resumed or cancelled."), messages.ERROR
             )
-            return _to_the_overview()
+            return _back(request, task_id)
         try:
             task = wish(task_id, by=request.user.get_username())
         except SyncTask.DoesNotExist:
@@ -53,8 +67,11 @@ class TaskPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
                 said % told if task.wanted else now % {**told, "status": task.get_status_display()},
                 messages.SUCCESS,
             )
-        return _to_the_overview()
+        return _back(request, task_id)
 
 
-def _to_the_overview() -> HttpResponseRedirect:
+def _back(request: HttpRequest, task_id: int) -> HttpResponseRedirect:
+    """To the page of the task where the button was there, else to the overview."""
+    if request.POST.get("back") == "task":
+        return HttpResponseRedirect(reverse("admin:datasync_app_synctask_change", args=[task_id]))
     return HttpResponseRedirect(reverse("admin:index"))

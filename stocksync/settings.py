@@ -60,6 +60,7 @@ PROCRASTINATE_WORKER_DEFAULTS = {
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "stocksync.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
-from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
+from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES, UnfoldAdminSelectWidget
 
 
 class ModelAdmin(UnfoldModelAdmin, admin.ModelAdmin):  # type: ignore[misc, type-arg]  # generic for mypy only
@@ -37,6 +37,7 @@ def dress(form: forms.BaseForm) -> None:
             continue
         if isinstance(widget, forms.Select):
             classes = SELECT_CLASSES
+            widget.template_name = UnfoldAdminSelectWidget.template_name
         elif isinstance(widget, forms.Textarea):
             classes = TEXTAREA_CLASSES
         elif isinstance(widget, (forms.TextInput, forms.NumberInput)):

@@ -103,6 +103,18 @@ def test_what_cannot_be_asked_is_refused_with_a_sentence(
     assert words in staff.post(address, {"wish": wish}, follow=True).content.decode()
 
 
+def test_the_page_of_a_task_has_the_buttons_and_is_come_back_to() -> None:
+    task = SyncTaskFactory.create(current_offset=3, expected_cells=12)
+    page = f"/admin/datasync_app/synctask/{task.pk}/change/"
+    staff = logged_in("view_synctask", TRIGGER)
+    assert 'value="cancel"' in staff.get(page).content.decode()
+    assert "3 / 12" in staff.get("/admin/datasync_app/synctask/").content.decode()
+    address = f"/admin/datasync_app/synctask/{task.pk}/steer/"
+    answer = staff.post(address, {"wish": "cancel", "back": "task"})
+    assert answer.headers["Location"] == page
+    assert 'value="cancel"' not in logged_in("view_synctask").get(page).content.decode()
+
+
 def test_who_may_only_look_steers_nothing() -> None:
     task = SyncTaskFactory.create()
     looker = logged_in("view_synctask")

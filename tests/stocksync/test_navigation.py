@@ -51,6 +51,14 @@ def test_a_page_takes_its_assets_from_here_and_all_are_served(path: str) -> None
     assert {link: status(client, link) for link in assets} == dict.fromkeys(assets, 200)
 
 
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/", "/static/stocksync/source.css"])
+def test_every_answer_lets_the_browser_ask_this_server_only(path: str) -> None:
+    answer = logged_in(superuser=True).get(path)
+    answer.close()
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';") and "http" not in policy
+
+
 def test_the_search_that_is_not_used_does_not_fail() -> None:
     answer = logged_in(superuser=True).get("/admin/search/?s=job&page=x")
     assert answer.headers["Location"] == "/admin/"
