@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from datasync_app.datasets import DATASETS
 from datasync_app.dates import SHANGHAI, market_day
+from datasync_app.engine.identity import is_generated, stored_identity
 from datasync_app.models import SyncTask, TaskStatus
 from scheduler_app.dashboard import Panel, register_panel
 
@@ -88,7 +89,11 @@ def calls_today(now: dt.datetime) -> list[CallsToday]:
 
 
 def _first_steps(request: HttpRequest) -> dict[str, object] | None:
-    return None if settings.TUSHARE_TOKEN else {}
+    if settings.TUSHARE_TOKEN:
+        return None
+    identity = stored_identity()
+    # Real data whose token was taken out are no sandbox.
+    return {} if identity is None or is_generated(identity) else None
 
 
 def _tasks(request: HttpRequest) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from datasync_app import dashboard
-from datasync_app.models import CellState, SyncTask, TaskStatus
+from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus
 from tests.datasync_app.factories import (
     LedgerFactory,
     SyncTaskFactory,
@@ -50,6 +50,10 @@ def test_calls_are_those_since_midnight_in_shanghai() -> None:
 def test_first_steps_are_shown_until_there_is_a_token(settings: Settings) -> None:
     staff = logged_in()
     settings.TUSHARE_TOKEN = ""
+    assert "First steps" in staff.get("/admin/").content.decode()
+    SourceIdentity.objects.create(identity="tushare")
+    assert "First steps" not in staff.get("/admin/").content.decode()
+    SourceIdentity.objects.update(identity="sandbox:42")
     assert "First steps" in staff.get("/admin/").content.decode()
     settings.TUSHARE_TOKEN = "t" * 56
     assert "First steps" not in staff.get("/admin/").content.decode()
