@@ -117,6 +117,26 @@ def test_sync_ends_badly_and_lists_what_is_not_good(source: Sandbox, market: Tin
     assert Daily.objects.count() == 120
 
 
+def test_a_dry_run_of_a_job_has_a_line_for_each_dataset(source: Sandbox) -> None:
+    said("sync", "trade_cal", *WEEK)
+    before = len(source.requests)
+    lines = said("sync", "sync_daily_by_date", *WEEK, "--dry-run").splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "suspend_d", "daily", "adj_factor", "daily_basic", "index_daily",
+    ]  # fmt: skip
+    assert lines[1].startswith("daily 20200106 to 20200110: 5 cells to fetch, 0 good")
+    assert len(source.requests) == before
+    assert not ExecutionLog.objects.exists()
+
+
+def test_a_dry_run_of_a_list_counts_its_cells(source: Sandbox) -> None:
+    assert said("sync", "stock_basic", "--dry-run").startswith("stock_basic: 4 cells to fetch")
+    (calendar, stocks) = said("sync", "sync_stock_basic", "--dry-run").splitlines()
+    assert calendar.startswith("trade_cal: 2 cells to fetch")
+    assert stocks.startswith("stock_basic: 4 cells")
+    assert not source.requests
+
+
 def test_a_dry_run_prints_cells_calls_and_time_and_fetches_nothing(source: Sandbox) -> None:
     said("sync", "trade_cal", *WEEK)
     before = len(source.requests)
@@ -143,7 +163,8 @@ def test_sync_runs_a_job_in_the_foreground_as_an_execution(source: Sandbox) -> N
         (["daily", "--start", "20990101"], "20990101 lies in the future"),
         (["daily"], "was never synced here: say --start"),
         (["daily", *WEEK, "--codes", "000001.SZ"], "--codes does not fit daily"),
-        (["sync_daily_by_date", "--dry-run"], "take a dataset, not a job"),
+        (["sync_daily_by_date", "--codes", "600000.SH"], "takes a dataset, not a job"),
+        (["sync_concept_data", "--dry-run"], "on a list that it fetches first"),
         (["sync_stock_basic", "--start", "20200106"], "takes no argument 'start'"),
         (["daily", *WEEK, "--dry-run"], "calendar of 2020 is not held"),
     ],

@@ -20,13 +20,11 @@ from datasync_app.datasets.cuts import ByCodeYear, ByTradeDate
 from datasync_app.datasets.market import BSE_MAPPING, NAMECHANGE
 from datasync_app.dates import check_range, market_day, parse_date, show_date
 from datasync_app.engine import horizon
-from datasync_app.engine.estimate import estimate
 from datasync_app.engine.finance.run import FinanceRun
-from datasync_app.engine.plan import plan_range
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import OwnGuard
-from datasync_app.engine.universe import Universe
 from datasync_app.errors import DatasyncError
+from datasync_app.management import dry_run
 from datasync_app.management.finance import Work, finance_work
 from datasync_app.progress import Progress
 from datasync_app.session import Session, open_session
@@ -72,11 +70,14 @@ class Command(BaseCommand):
                     f"sync_concept_data`, with SYNC_CONCEPT_SOURCE for another source than {name}'s."
                 )
             work = finance_work(name, start, end, options["codes"], now=timezone.now())
-            if work is not None:
-                self._sync_finance(name, work, dry_run=options["dry_run"])
-            elif name in DATASETS:
+            if work is None and name in DATASETS:
                 self._check_codes(DATASETS[name], options["codes"])
-                self._sync_dataset(DATASETS[name], start, end, dry_run=options["dry_run"])
+            if options["dry_run"] and (name in DATASETS or name in registry):
+                self._show_plan(name, start, end, options["codes"])
+            elif work is not None:
+                self._sync_finance(name, work)
+            elif name in DATASETS:
+                self._sync_dataset(DATASETS[name], start, end)
             elif name in registry:
                 self._sync_job(name, start, end, options)
             else:
@@ -97,10 +98,7 @@ class Command(BaseCommand):
                 f"--codes does not fit {dataset.name}: its cells hold every code of a date or list."
             )
 
-    def _sync_finance(self, name: str, work: Work, *, dry_run: bool) -> None:
-        if dry_run:
-            self.stdout.write(work.dry_run())
-            return
+    def _sync_finance(self, name: str, work: Work) -> None:
         with (
             Progress(self.stdout, name, current_limit),
             open_session(f"sync {name}", OwnGuard()) as session,
@@ -111,8 +109,8 @@ class Command(BaseCommand):
     def _sync_job(
         self, job_id: str, start: dt.date | None, end: dt.date | None, options: dict[str, Any]
     ) -> None:
-        if options["dry_run"] or options["codes"]:
-            raise CommandError("--dry-run and --codes take a dataset, not a job.")
+        if options["codes"]:
+            raise CommandError("--codes takes a dataset, not a job.")
         given = {"start": start, "end": end}
         kwargs = {name: show_date(date) for name, date in given.items() if date is not None}
         values = registry.validate_kwargs(job_id, kwargs)
@@ -133,25 +131,15 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{name.replace('_', ' ')}: {said}")
 
-    def _sync_dataset(
-        self, dataset: Dataset, start: dt.date | None, end: dt.date | None, *, dry_run: bool
-    ) -> None:
+    def _sync_dataset(self, dataset: Dataset, start: dt.date | None, end: dt.date | None) -> None:
         now = timezone.now()
-        by_date = isinstance(dataset.cut, (ByTradeDate, ByCodeYear))
-        if by_date:
+        if isinstance(dataset.cut, (ByTradeDate, ByCodeYear)):
             first = start or horizon.of(dataset)
             if first is None:
                 raise CommandError(f"{dataset.name} was never synced here: say --start YYYYMMDD.")
             last = end or market_day(now)
         else:
             first, last = start or market_day(now), end or market_day(now)
-        if dry_run:
-            if not by_date:
-                raise CommandError(
-                    f"--dry-run takes a dataset cut by trade date, not {dataset.name}."
-                )
-            self._show_plan(dataset, first, last, now)
-            return
         work = _WORK.get(dataset.name, _sync_dates)
         with (
             Progress(self.stdout, dataset.name, current_limit),
@@ -160,15 +148,16 @@ class Command(BaseCommand):
             report = work(session, dataset, first, last)
         self._finish(report)
 
-    def _show_plan(self, dataset: Dataset, first: dt.date, last: dt.date, now: dt.datetime) -> None:
-        plan = plan_range(dataset, first, last, now=now)
-        costs = estimate(plan, quota=current_limit(dataset.name), universe=Universe.read())
-        again = f"{costs.again} to read again, " if costs.again else ""
-        self.stdout.write(
-            f"{dataset.name} {show_date(first)} to {show_date(last)}: {costs.cells} cells to fetch, "
-            f"{again}{len(plan.good)} good, {len(plan.not_due)} not due yet; {costs.calls} calls, "
-            f"about {costs.minutes:.1f} minutes at {costs.quota} calls a minute"
-        )
+    def _show_plan(
+        self, name: str, start: dt.date | None, end: dt.date | None, codes: str | None
+    ) -> None:
+        now = timezone.now()
+        if name in registry:
+            lines = dry_run.job_lines(name, start, end, now=now)
+        else:
+            lines = [dry_run.line(name, start, end, codes=codes, now=now)]
+        for line in lines:
+            self.stdout.write(line)
 
     def _finish(self, report: DatasetReport) -> None:
         self.stdout.write(report.sentence())
