@@ -1,7 +1,8 @@
 """A history in shards: four engines in processes of their own against one, on a sandbox without quota.
 
-The sandbox keeps every call waiting for `LATENCY_MS`, and is a process too; on few cores it, PostgreSQL
-and the engines share them, and what four engines gain over one is what the machine has left.
+The sandbox keeps every call waiting for `LATENCIES_MS`, over a plain market that costs next to nothing to
+make. On few cores it, PostgreSQL and the engines share them: what four engines gain over one is what the
+machine has left.
 """
 
 from __future__ import annotations
@@ -14,62 +15,69 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from tests.bench.report import say, table
 from tests.bench.surroundings import start_django
 
+if TYPE_CHECKING:
+    from datasync_app.sandbox.server import Sandbox
+
 COMPANIES = 300
-FIRST, LAST = dt.date(2024, 1, 1), dt.date(2024, 6, 30)
-LATENCY_MS = 300
-SHARD_DATES = 10
+FIRST, LAST = dt.date(2024, 11, 1), dt.date(2024, 12, 31)
+# A near source, and one so slow that the calls under way are what bounds an engine.
+LATENCIES_MS = (300, 2000)
+SHARD_DATES = 5
 ENGINES = (1, 4)
 
 
 def run() -> None:
-    spawn = multiprocessing.get_context("spawn")
-    command = [
-        *(sys.executable, "manage.py", "sandbox", "--port", "0", "--quota", "0"),
-        *("--companies", str(COMPANIES), "--latency", str(LATENCY_MS)),
-    ]
+    from datasync_app.sandbox.server import Sandbox
+    from tests.bench.canned_source import IDENTITY
+    from tests.datasync_app.tiny_market import TinyMarket
+
+    market = TinyMarket(COMPANIES)
+    market.serve_everything()
     lines = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sandbox:
-        assert sandbox.stdout is not None
-        try:
-            url = sandbox.stdout.readline().removeprefix("listening on ").strip()
-            for engines in ENGINES:
-                with ProcessPoolExecutor(1, mp_context=spawn, initializer=start_django) as pool:
-                    task, cells = pool.submit(_lay_out, url).result()
-                seconds = _work(task, engines, url)
-                with ProcessPoolExecutor(1, mp_context=spawn, initializer=start_django) as pool:
-                    rows = pool.submit(_rows_of, task, cells).result()
-                lines.append((engines, cells, rows, seconds))
-        finally:
-            sandbox.terminate()
-    one = lines[0][3]
-    say(
-        f"Half a year of four datasets in shards of {SHARD_DATES} dates, {COMPANIES:,} companies, answers "
-        f"after {LATENCY_MS} ms, no quota"
-    )
-    table(
-        ("engines", "cells", "rows", "seconds", "calls/min", "rows/s", "speed-up"),
-        [
+    for latency_ms in LATENCIES_MS:
+        with Sandbox(market, quota=0, identity=IDENTITY) as sandbox:
+            measured = [_measure(engines, sandbox, latency_ms) for engines in ENGINES]
+        alone = measured[0][2]
+        lines += [
             (
-                f"{engines}",
+                f"{engines} at {latency_ms} ms",
                 f"{cells:,}",
                 f"{rows:,}",
                 f"{seconds:.1f}",
                 f"{cells * 60 / seconds:,.0f}",
                 f"{rows / seconds:,.0f}",
-                f"{one / seconds:.2f}",
+                f"{alone / seconds:.2f}",
             )
-            for engines, cells, rows, seconds in lines
-        ],
+            for engines, (cells, rows, seconds) in zip(ENGINES, measured, strict=True)
+        ]
+    say(
+        f"Two months of four datasets in shards of {SHARD_DATES} dates, {COMPANIES:,} companies, no quota"
     )
+    table(("engines", "cells", "rows", "seconds", "calls/min", "rows/s", "speed-up"), lines)
+
+
+def _measure(engines: int, sandbox: Sandbox, latency_ms: int) -> tuple[int, int, float]:
+    """Cells, rows and seconds."""
+    sandbox.latency_ms = 0
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=start_django) as pool:
+        task, cells = pool.submit(_lay_out, sandbox.url).result()
+    sandbox.latency_ms = latency_ms
+    seconds = _work(task, engines, sandbox.url)
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=start_django) as pool:
+        return cells, pool.submit(_rows_of, task, cells).result(), seconds
 
 
 def _lay_out(url: str) -> tuple[int, int]:
-    """An empty half-year as a task with its shards; the task and how many cells."""
+    """Two empty months as a task with its shards; the task and how many cells."""
     from django.conf import settings
+    from django.db import connection
+    from django.db.models import Model
     from django.utils import timezone
 
     from datasync_app.datasets.market import ADJ_FACTOR, DAILY, DAILY_BASIC, SUSPEND_D
@@ -77,16 +85,16 @@ def _lay_out(url: str) -> tuple[int, int]:
     from datasync_app.engine.guard import OwnGuard
     from datasync_app.engine.plan import plan_range
     from datasync_app.engine.run import Engine
-    from datasync_app.models import SourceIdentity, SyncLedger, TaskStatus
+    from datasync_app.models import CallSlot, SyncLedger, TaskStatus
     from datasync_app.tushare.from_settings import client_from_settings
 
     settings.TUSHARE_BASE_URL = url
     now = timezone.now()
     datasets = (SUSPEND_D, DAILY, ADJ_FACTOR, DAILY_BASIC)
-    for dataset in datasets:
-        dataset.model._default_manager.all().delete()
-    SyncLedger.objects.all().delete()
-    SourceIdentity.objects.all().delete()
+    # Nothing of the run before is left to be looked through.
+    models: list[type[Model]] = [SyncLedger, CallSlot, *(each.model for each in datasets)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(model._meta.db_table for model in models)}")
     task = tasks.start_task("bench", now=now)
     client = client_from_settings()
     Engine(client, guard=OwnGuard(), now=timezone.now).prepare(FIRST, LAST)
