@@ -46,7 +46,7 @@ def test_deaf_runs_are_killed_by_their_limit_or_a_request_and_others_end_by_them
     url: str, tmp_path: Path
 ) -> None:
     good = queued("quick", job_kwargs={"text": "hi"})
-    limited = queued("deaf", time_limit_seconds=1)
+    limited = queued("deaf")
     asked = queued("deaf_too")
     dies = queued("dies")
     with SchedulerUnderTest(url, tmp_path / "log") as scheduler:
@@ -55,6 +55,10 @@ def test_deaf_runs_are_killed_by_their_limit_or_a_request_and_others_end_by_them
         assert (
             ended(dies).error_message == "its own process ended by exit code 3 before the run did"
         )
+        # Only once their work is under way: before it, a run sees for itself that nobody wants it.
+        assert scheduler.says(f"action=start job_id=deaf execution={limited.pk}")
+        assert scheduler.says(f"action=start job_id=deaf_too execution={asked.pk}")
+        JobConfig.objects.filter(job_id="deaf").update(time_limit_seconds=1)
         going_on.ask_to_stop(asked.pk, "ann asked for it")
 
         assert ended(limited).status == Status.FAILED

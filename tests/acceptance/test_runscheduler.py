@@ -131,6 +131,7 @@ def test_a_stop_hands_over_at_once(url: str, tmp_path: Path) -> None:
 def test_a_process_whose_loop_is_dead_ends_non_zero(url: str, tmp_path: Path) -> None:
     ExecutionLogFactory(queued=True, job_id="kills_the_loop")
     with SchedulerUnderTest(url, tmp_path / "log") as scheduler:
+        assert scheduler.says("action=start job_id=kills_the_loop")
         assert scheduler.exit_code(10) == 1
         assert "action=watchdog: APScheduler's loop is dead" in scheduler.log
 
