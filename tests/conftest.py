@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import serializers
 from django.db import transaction
 from django.db.models import Model
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from datasync_app.tushare.database import quota_database
@@ -17,6 +18,10 @@ from datasync_app.tushare.database import quota_database
 OUR_APPS = ("scheduler_app", "datasync_app")
 SEEDS = pytest.StashKey[str]()
 BLOCKER = pytest.StashKey[DjangoDbBlocker]()
+
+# How long an example takes says how busy the machine is, and nothing about the property.
+hypothesis_settings.register_profile("stocksync", deadline=None)
+hypothesis_settings.load_profile("stocksync")
 
 
 @pytest.fixture(scope="session", autouse=True)
