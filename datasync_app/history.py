@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from datasync_app.datasets import DATASETS, get_dataset
@@ -86,6 +86,14 @@ class Hand:
             self._work_on(shard)
         except ShardLost as lost:
             logger.warning("action=shard_lost %s", lost)
+            tasks.check(self.task)
+        except DatabaseError as error:
+            # The server ends the transaction of an engine that was frozen inside; others go on.
+            connection.close_if_unusable_or_obsolete()
+            if shards.is_held(shard):
+                shards.release(shard)
+                raise
+            logger.warning("action=shard_lost shard=%s: %s", shard, error)
             tasks.check(self.task)
         except BaseException:
             shards.release(shard)

@@ -153,6 +153,11 @@ def finish(shard: SyncShard, reports: Sequence[DatasetReport]) -> None:
     _write(shard, state=ShardState.DONE, **changes)
 
 
+def is_held(shard: SyncShard) -> bool:
+    """Does its owner still have it, under the fence of its claim?"""
+    return bool(_own(shard).exists())
+
+
 def release(shard: SyncShard) -> None:
     """Leave it to others, if it is still ours."""
     _own(shard).update(state=ShardState.WAITING, owner=None)

@@ -45,6 +45,7 @@ READABLE = (
     "sync_restatement",
     "sync_quarantine",
     "sync_task",
+    "sync_shard",
     "sync_failure_record",
     "sync_source_identity",
     "sync_dataset_state",
