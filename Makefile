@@ -9,7 +9,7 @@ INSTALL := $(PYTHON) stocksync/up/install.py
 PYTEST_ARGS ?= -n logical --dist loadgroup
 
 .NOTPARALLEL:
-.PHONY: help run install install-dev test soak bench lint screenshots clean
+.PHONY: help run install install-dev test soak bench lint messages screenshots clean
 
 help:
 	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make soak    the tests that take long, alone'
 	@echo 'make bench   measure pacing, limiter, scheduler, sync engine and protocol side by side; about ten minutes'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
+	@echo 'make messages   refresh the catalogues of translations from the code, and compile them'
 	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'
 	@echo 'make clean   remove .venv and var/, the database included, after asking'
 
@@ -45,6 +46,9 @@ lint: install-dev
 	$(VENV)/lint-imports
 	$(VENV)/python manage.py makemigrations --check --dry-run
 	$(VENV)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+messages: install-dev
+	@$(VENV)/python -m tests.messages
 
 screenshots: install-dev
 	@$(VENV)/python -m tests.browser.screenshots

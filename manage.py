@@ -23,6 +23,7 @@ def main() -> None:
     from django.db import Error
 
     try:
+        _speak()
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -33,6 +34,16 @@ def main() -> None:
         if sentence is None:
             raise
         sys.exit(f"stocksync: {sentence}")
+
+
+def _speak() -> None:
+    """The language of the terminal, for this thread: what others store and log is English."""
+    import django
+    from django.conf import settings
+    from django.utils import translation
+
+    django.setup()
+    translation.activate(settings.SPOKEN_LANGUAGE)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ class Environment:
     failure_max_retries: int
     concept_source: str
     serve_incomplete: bool
+    language: str
 
 
 def read_environment() -> Environment:
@@ -122,6 +123,7 @@ def read_environment() -> Environment:
                 validate=validate.OneOf(["auto", "ths", "dc", "concept"]),
             ),
             serve_incomplete=env.bool("SERVE_INCOMPLETE", False),
+            language=_language(env),
         )
     except EnvError as error:
         raise EnvironmentProblem(
@@ -141,6 +143,16 @@ def _dispatch(env: Env) -> str:
             "adds it; without it, 'threads' runs everything in the scheduler."
         )
     return chosen
+
+
+def _language(env: Env) -> str:
+    """`en` or `zh-hans`: as told, else as the terminal's locale has it."""
+    told = env.str("LANGUAGE_CODE", "", validate=validate.OneOf(["", "en", "zh-hans"]))
+    # As POSIX has it: the first that is set decides.
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    locale = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    chinese = re.match(r"zh(_(CN|SG|Hans)\b|\W|$)", locale)
+    return told or ("zh-hans" if chinese else "en")
 
 
 def _date(env: Env, name: str, default: str) -> dt.date:

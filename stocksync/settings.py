@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "stocksync.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -139,7 +140,13 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Of what is stored and logged: nobody is asked which language they read. A request is answered in
+# the language that it asks for; what is said at the terminal, or sent, is in SPOKEN_LANGUAGE.
 LANGUAGE_CODE = "en"
+SPOKEN_LANGUAGE = environment.language
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 USE_I18N = True
 USE_TZ = True
@@ -164,6 +171,7 @@ UNFOLD = {
         }
     ],
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_LANGUAGES": True,
     "SITE_URL": None,
     "BORDER_RADIUS": "6px",
     "COLORS": {
