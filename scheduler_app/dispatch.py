@@ -251,31 +251,6 @@ class Dispatcher:
         self._start(execution)
         self._tell_ended(execution.job_id)
 
-    def _claim(self, works: dict[str, deque[Work]], claimed: list[ExecutionLog]) -> None:
-        """Claim what may be claimed; what is decided is taken out of `works`."""
-        try:
-            single = [left[0] for left in works.values() if len(left) == 1]
-            for execution in self._runner.claim_plain(single):
-                claimed.append(execution)
-                works[execution.job_id].popleft()
-        except (LeaseLost, *AWAY):
-            raise
-        except Exception:
-            logger.exception("action=claim jobs=%s failed; each is tried alone", len(works))
-        for job_id, left in works.items():
-            try:
-                while left and not self._stopped:
-                    claimed += self._runner.claim(left[0])
-                    left.popleft()
-            except (LeaseLost, *AWAY):
-                raise
-            except Exception:
-                # One row must not keep the others from starting.
-                logger.exception("action=claim job_id=%s failed", job_id)
-                with self._changed:
-                    self._parked[job_id] = dict.fromkeys(left)
-                left.clear()
-
     def _pause(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._stopped, RETRY_SECONDS)
