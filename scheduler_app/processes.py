@@ -104,7 +104,8 @@ def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[C
 
     Nothing is closed while the database runs for less than `spared`: until it started, no process
     could beat.
-    A row that a frozen process holds locked is left for the next time: this never waits.
+    A row that a frozen process holds locked is left for the next time: this never waits. Nor does
+    it keep others from asking such a run to stop, which they do under the lock of its job.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -118,7 +119,7 @@ def close_abandoned(own: uuid.UUID, *, spared: timedelta = DEAD_AFTER) -> list[C
                   AND (process.id IS NULL
                        OR process.heartbeat_at < statement_timestamp() - %(dead_after)s::interval)
                   AND pg_postmaster_start_time() < statement_timestamp() - %(spared)s::interval
-                FOR UPDATE OF execution SKIP LOCKED
+                FOR NO KEY UPDATE OF execution SKIP LOCKED
             )
             UPDATE scheduler_execution_log AS execution
             SET status = 'FAILED',

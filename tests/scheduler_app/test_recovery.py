@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from scheduler_app import recovery
-from scheduler_app.models import ExecutionLog, JobConfig, Status
+from scheduler_app.models import ExecutionLog, JobConfig, Status, StopRequest
 from tests.factories import ExecutionLogFactory, JobConfigFactory, SchedulerProcessFactory
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +90,25 @@ def test_what_a_failing_receiver_wrote_is_undone() -> None:
     assert not JobConfig.objects.filter(job_id="half").exists()
     run.refresh_from_db()
     assert run.status == Status.FAILED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_is_being_closed_can_be_asked_to_stop_without_a_wait() -> None:
+    # Who closes it goes on to lock its job, and who asks has that locked: neither may wait.
+    run = abandoned()
+    other = connection.copy()
+    try:
+        with transaction.atomic():
+            assert close() == [run.pk]
+            with other.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+                cursor.execute(
+                    "INSERT INTO scheduler_stop_request VALUES (%s, true, 'ann asked', now())",
+                    [run.pk],
+                )
+    finally:
+        other.close()
+    assert StopRequest.objects.get().execution == run
 
 
 @pytest.mark.django_db(transaction=True)
