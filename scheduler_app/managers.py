@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,11 @@ class ExecutionLogManager(models.Manager["ExecutionLog"]):
                         job_kwargs=of.job_kwargs,
                     )
             except IntegrityError:
-                waiting.filter(scheduled_for__gt=at).update(scheduled_for=at)
+                pass
+            # Another follow-up waits, or another run has this microsecond: then the next is tried.
+            with suppress(IntegrityError):
+                with transaction.atomic():
+                    waiting.filter(scheduled_for__gt=at).update(scheduled_for=at)
                 if (already := waiting.first()) is not None:
                     return already
 

@@ -106,3 +106,12 @@ def test_a_follow_up_that_runs_may_ask_for_another() -> None:
     running = ExecutionLogFactory(running=True, job_id="one", caused_by=Cause.FOLLOW_UP)
     follow_up = ExecutionLog.objects.queue_follow_up(running.pk, SEVEN)
     assert follow_up.pk != running.pk
+
+
+def test_an_earlier_moment_that_another_run_has_taken_is_passed_by() -> None:
+    parked = ExecutionLogFactory(job_id="one")
+    ExecutionLogFactory(job_id="one", scheduled_for=SEVEN + timedelta(microseconds=1))
+    waiting = ExecutionLog.objects.queue_follow_up(parked.pk, EIGHT)
+    assert ExecutionLog.objects.queue_follow_up(parked.pk, SEVEN).pk == waiting.pk
+    waiting.refresh_from_db()
+    assert waiting.scheduled_for == SEVEN + timedelta(microseconds=2)
