@@ -1,7 +1,8 @@
 """The scheduler of one process: its threads, and whether it is the active one or stands by.
 
 - The pulse beats every second, and renews the lease or tries to take it (`leadership`).
-- The reconcile loop serves a term while this process leads (`term`); a standby does not even start
+- The reconcile loop closes the runs of processes that stopped beating, whoever leads: a leader may be
+  among the dead. While this process leads it serves a term (`term`); a standby does not even start
   APScheduler.
 - Run threads run what they claimed, to the end, whoever leads meanwhile (`dispatch`).
 
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 UNHEARD_SECONDS = 5.0
+# After an outage of its own a process judges others only when they had time to beat again.
+JUDGE_AFTER_SECONDS = 5.0
 STOP_SECONDS = 25.0
 WORKERS_LATE_SECONDS = 60.0
 # The loop only looks at its memory. The other threads wait for the database, which may take its
@@ -59,6 +62,7 @@ class SchedulerService:
         self._tend_workers = tend
         self._term = self._new_term(None)
         self._look_for_unheard_at = 0.0
+        self._judge_from = 0.0
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
         self._draining = threading.Event()
@@ -170,7 +174,7 @@ class SchedulerService:
                     self._outage.over()
                 except AWAY as error:
                     self._outage.note(error)
-                    self._term.forgive()
+                    self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS
                     connections.close_all()
                     wait = RETRY_SECONDS
                 except Exception:
@@ -205,6 +209,8 @@ class SchedulerService:
         if time.monotonic() >= self._look_for_unheard_at:
             self._dispatcher.run(self.runner.claim_unheard())
             self._look_for_unheard_at = time.monotonic() + UNHEARD_SECONDS
+        if time.monotonic() >= self._judge_from:
+            recovery.close_abandoned(self.process.id)
         if fence is not None:
             self._term.tick(self.jobs)
         return TICK_SECONDS

@@ -6,7 +6,7 @@ the database notifies,
 1. loads what changed: the revision counter says whether there is anything, a full look every
    minute covers the rest;
 2. hands queued executions to the dispatcher;
-3. closes the runs of processes that stopped beating, and those that no worker took and nobody wants;
+3. closes runs that no worker took and nobody wants;
 4. mirrors what is loaded into `DjangoJob`, and tells the process row what is applied;
 5. once a minute, deletes what need not be kept, and twice, looks after the workers' queue.
 
@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import claims, deferral, processes, recovery, retention
+from scheduler_app import claims, deferral, processes, retention
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
@@ -39,8 +39,6 @@ logger = logging.getLogger(__name__)
 RESYNC_SECONDS = 60.0
 TIDY_SECONDS = 60.0
 TEND_SECONDS = 30.0
-# After an outage of its own a process judges others only when they had time to beat again.
-JUDGE_AFTER_SECONDS = 5.0
 SILENT = "the process of the run before it was silent"
 LATE = f"it could not be started within {GRACE.seconds} s"
 
@@ -75,7 +73,6 @@ class Term:
         self._lined_up: set[str] = set()
         self._revision: int | None = None
         self._resync_at = 0.0
-        self._judge_from = 0.0
         self._tidy_at = 0.0
         self._mirrored: dict[str, datetime] | None = None
         self._told: dict[str, object] = {}
@@ -108,10 +105,6 @@ class Term:
         self.scheduler.wakeup()
         return self._store.looks
 
-    def forgive(self) -> None:
-        """The database was away: the others get time to beat again before they are judged."""
-        self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS
-
     def tick(self, jobs: JobRegistry) -> None:
         revision = _revision()
         if revision != self._revision or time.monotonic() >= self._resync_at:
@@ -121,8 +114,6 @@ class Term:
             queue_first_runs(jobs)
             self._has_asked_first_runs = True
         self._hand_over_queued()
-        if time.monotonic() >= self._judge_from:
-            recovery.close_abandoned(self._process.id)
         deferral.close_unwanted()
         if self._tend_workers is not None and time.monotonic() >= self._tend_at:
             self._tend_at = time.monotonic() + TEND_SECONDS

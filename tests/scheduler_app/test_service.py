@@ -258,6 +258,16 @@ class TestService:
             assert eventually(lambda: statuses("copy_files")[-1] == "SUCCESS")
         assert statuses("copy_files") == ["FAILED", "SUCCESS"]
 
+    def test_a_standby_closes_the_runs_of_the_dead_while_nobody_leads_yet(
+        self, jobs: JobRegistry
+    ) -> None:
+        LeaseFactory(expires_at=timezone.now() + timedelta(minutes=5))
+        dead = SchedulerProcessFactory(heartbeat_at=timezone.now() - timedelta(seconds=9))
+        ExecutionLogFactory(running=True, job_id="copy_files", process=dead)
+        with serving(jobs) as service:
+            assert eventually(lambda: statuses("copy_files") == ["FAILED"])
+            assert service.leadership.fence is None
+
     def test_a_slot_that_finds_its_job_running_is_skipped(self, jobs: JobRegistry) -> None:
         release = threading.Event()
 
