@@ -14,6 +14,10 @@ class UnknownDataset(DatasyncError):
     """A dataset was named that is not declared."""
 
 
+class BadCursor(DatasyncError):
+    """A page was asked for after something that is no row's key."""
+
+
 class SourceMismatch(DatasyncError):
     """The answer comes from another source than the one this database belongs to."""
 

@@ -7,6 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from datasync_app.api.cells import AcceptView, AskAgainView, CellView
 from datasync_app.api.coverage import CoverageView
+from datasync_app.api.data import data_routes
 from datasync_app.api.dataapi import dataapi
 from datasync_app.api.tasks import DailyHistoryView, FinanceHistoryView, TaskViewSet
 
@@ -26,5 +27,6 @@ urlpatterns = [
     re_path(rf"^{CELL}/?$", CellView.as_view(), name="sync-cell"),
     re_path(rf"^{CELL}/accept/?$", AcceptView.as_view(), name="sync-cell-accept"),
     re_path(rf"^{CELL}/ask-again/?$", AskAgainView.as_view(), name="sync-cell-ask-again"),
+    *data_routes(),
     path("api/sync/", include(router.urls)),
 ]

@@ -62,6 +62,8 @@ class Environment:
     concept_source: str
     serve_incomplete: bool
     language: str
+    api_pages_per_minute: int
+    api_files_per_minute: int
 
 
 def read_environment() -> Environment:
@@ -124,6 +126,8 @@ def read_environment() -> Environment:
             ),
             serve_incomplete=env.bool("SERVE_INCOMPLETE", False),
             language=_language(env),
+            api_pages_per_minute=env.int("API_PAGES_PER_MINUTE", 600, validate=positive),
+            api_files_per_minute=env.int("API_FILES_PER_MINUTE", 30, validate=positive),
         )
     except EnvError as error:
         raise EnvironmentProblem(

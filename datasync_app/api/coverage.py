@@ -12,17 +12,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasync_app.api.serializers import CoverageListSerializer
+from datasync_app.api.throttles import ThrottledView
 from datasync_app.datasets import DATASETS
 from datasync_app.dates import parse_date
 from datasync_app.engine.coverage import cover
 from datasync_app.errors import DatasyncError
 from scheduler_app.api import documented as doc
-from scheduler_app.api.base import ApiView
 from scheduler_app.api.queries import read_query
 from scheduler_app.errors import InvalidSchedule
 
 
-class CoverageView(ApiView):
+class CoverageView(ThrottledView):
     @extend_schema(
         operation_id="coverage",
         tags=["sync"],
@@ -33,7 +33,7 @@ class CoverageView(ApiView):
             OpenApiParameter("start", OpenApiTypes.STR, description="YYYYMMDD [the horizon]"),
             OpenApiParameter("end", OpenApiTypes.STR, description="YYYYMMDD [today]"),
         ],
-        responses=doc.answers(CoverageListSerializer, *doc.READ_ERRORS),
+        responses=doc.answers(CoverageListSerializer, 429, *doc.READ_ERRORS),
     )
     def get(self, request: Request) -> Response:
         """Per dataset: which due cells are good, which are not, and why."""

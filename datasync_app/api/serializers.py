@@ -92,6 +92,19 @@ class AcceptBody(Body):
     reason = TextAsGiven(help_text="why the cell is right as it is")
 
 
+class DatasetSerializer(serializers.Serializer[Any]):
+    dataset = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    key = serializers.ListField(child=serializers.CharField(), read_only=True)
+    columns = serializers.DictField(child=serializers.CharField(), read_only=True)
+    filters = serializers.ListField(child=serializers.CharField(), read_only=True)
+    address = serializers.CharField(read_only=True)
+
+
+class DatasetListSerializer(serializers.Serializer[Any]):
+    results = DatasetSerializer(many=True, read_only=True)
+
+
 class TaskListSerializer(serializers.Serializer[Any]):
     results = TaskSerializer(many=True, read_only=True)
 

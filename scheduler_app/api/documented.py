@@ -20,6 +20,7 @@ _ERRORS = {
     409: "the state of the job does not allow it",
     413: "the body is too large",
     415: "the body is not application/json",
+    429: "too many requests; `Retry-After` says when to ask again",
     503: "the database cannot be reached",
 }
 READ_ERRORS = (400, 401, 403, 503)
@@ -49,12 +50,14 @@ PREVIEW_FIELDS = [
 
 def answers(good: Any, *errors: int, status: int = 200) -> dict[Any, Any]:
     """The `responses` of one operation: the good one, and a problem for each error status."""
+    return {status: good, **problems(*errors)}
+
+
+def problems(*statuses: int) -> dict[Any, Any]:
+    """The errors among the `responses` of one operation."""
     return {
-        status: good,
-        **{
-            (error, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, description=_ERRORS[error])
-            for error in errors
-        },
+        (status, MEDIA_TYPE): OpenApiResponse(ProblemSerializer, description=_ERRORS[status])
+        for status in statuses
     }
 
 

@@ -19,11 +19,7 @@ class MetricsView(ApiView):
         tags=["state"],
         responses={
             (200, "text/plain"): OpenApiTypes.STR,
-            **{
-                key: value
-                for key, value in doc.answers(None, *doc.READ_ERRORS).items()
-                if key != 200
-            },
+            **doc.problems(*doc.READ_ERRORS),
         },
     )
     def get(self, request: Request) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import get_resolver
 from knox.models import AuthToken
 
+from datasync_app.datasets import DATASETS
 from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
 from scheduler_app.models import ExecutionLog, JobConfig
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
@@ -32,6 +33,8 @@ READS = [
     "/api/sync/tasks/1",
     "/api/sync/coverage?dataset=stock_basic",
     "/api/sync/cells/daily/20200109",
+    "/api/data",
+    *(f"/api/data/{name}" for name in DATASETS),
     "/api/schema/",
     "/api/docs/",
 ]
@@ -125,6 +128,13 @@ def test_it_lets_those_change_who_may(
         assert state() == before
 
 
+@pytest.mark.parametrize(
+    ("who", "status"), [(anonymous, 401), (plain, 403), (staff, 404), (superuser, 404)]
+)
+def test_only_staff_hear_which_datasets_there_are(who: Callable[[], Client], status: int) -> None:
+    assert who().get("/api/data/nonsense").status_code == status
+
+
 def test_the_table_names_every_route() -> None:
     # `dataapi` speaks Tushare and has its own login.
     named = {"schema", "docs", "healthz", "metrics", "dataapi"} | {
@@ -134,6 +144,8 @@ def test_the_table_names_every_route() -> None:
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
         "sync-cell", "sync-cell-accept", "sync-cell-ask-again",
+        # What is unknown is 404 for staff, and no answer at all for others.
+        "data", "data-unknown", *(f"data-{name}" for name in DATASETS),
     }  # fmt: skip
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
     assert names == named

@@ -1,0 +1,1 @@
+"""The data as people and scripts read them: tables page by page, and a stock's bars day by day."""
