@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from django.conf import settings
@@ -37,11 +38,13 @@ from datasync_app.models import (
     TaskStatus,
 )
 from datasync_app.session import Session
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app import helpers
 from scheduler_app.errors import RunCancelled
 from scheduler_app.run import STOPPED
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 logger = logging.getLogger(__name__)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,9 +19,11 @@ from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.run import Engine, Guard
 from datasync_app.errors import Parked, TaskStopped
 from datasync_app.models import SyncTask, TaskStatus
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app.models import OPEN_STATUSES, ExecutionLog
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 # While a run waits for quota, its task shows a sign of life this often.
 HEARTBEAT = dt.timedelta(seconds=60)

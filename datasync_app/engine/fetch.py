@@ -10,13 +10,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
 from datasync_app.engine.truncation import whole_answer
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.latency import MOST
 from datasync_app.tushare.outcomes import Answer, AnswerKind, CallCancelled, TushareError
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 TICK_SECONDS = 1.0
 # So many fetched cells may wait for the writer before fewer calls are under way.

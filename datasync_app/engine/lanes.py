@@ -11,12 +11,15 @@ from contextlib import closing
 from contextvars import copy_context
 from queue import Empty, Full, Queue
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from datasync_app.datasets.base import Cell
 from datasync_app.engine.fetch import TICK_SECONDS, Fetched, fetch_cells
 from datasync_app.engine.plan import Plan
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import Denied, RateLimited, SourceAway, Uncounted
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 # Answers that may wait here for each lane, besides those that its fetching keeps ahead.
 AHEAD = 1

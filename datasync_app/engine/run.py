@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Cell, Dataset, Expectation
@@ -29,8 +30,10 @@ from datasync_app.engine.suspensions_first import SuspensionsFirst, waits_for_su
 from datasync_app.engine.wanted_suspensions import plan_suspensions
 from datasync_app.models import CellState
 from datasync_app.tushare.access import Access
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.outcomes import TransportFailure
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 __all__ = ["PREREQUISITES_LOCK", "Books", "Engine", "Guard", "OwnGuard"]
 

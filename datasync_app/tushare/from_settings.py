@@ -5,20 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection
 
 from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.circuit import circuit_of
-from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.database import Values
 from datasync_app.tushare.journal import call_journal
 from datasync_app.tushare.knowledge import StoredKnowledge
 from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
 from datasync_app.tushare.outcomes import NoSource
 from datasync_app.tushare.transport import is_loopback, utc_now
+
+if TYPE_CHECKING:
+    from datasync_app.tushare.client import TushareClient
 
 SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the sandbox accepts, no secret
 
@@ -33,6 +35,9 @@ def client_from_settings(cancelled: Callable[[], bool] | None = None) -> Tushare
         NoSource: there is nothing to ask, or no token to ask with.
     """
     token, base_url = source_from_settings()
+    # Not above: it brings pandas, which web, scheduler and commands do without until a call is made.
+    from datasync_app.tushare.client import TushareClient
+
     rules = rules_from_settings()
     journal = call_journal()
     journal.keep_days = settings.TUSHARE_CALL_JOURNAL_DAYS
