@@ -214,12 +214,18 @@ def _check_tushare_url(environment: Environment) -> None:
     url = environment.tushare_base_url
     if not url:
         return
-    shown = re.sub(r"//.*@", "//…@", url)  # a proxy's password may stand there
+    # Secrets may stand there.
+    shown = re.sub(r"([?#]).*", r"\1…", re.sub(r"//.*@", "//…@", url))
     parts = _parts(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise EnvironmentProblem(
             f"TUSHARE_BASE_URL is {shown!r}, which is not an address such as "
             f"{TUSHARE_DEFAULT_BASE_URL}."
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise EnvironmentProblem(
+            f"TUSHARE_BASE_URL is {shown!r}, but only scheme, host and path are used, as in "
+            f"{TUSHARE_DEFAULT_BASE_URL}: what stands before the @ or after the path would not be sent."
         )
     insecure = parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
     if insecure and not environment.tushare_allow_http:

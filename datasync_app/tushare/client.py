@@ -21,6 +21,7 @@ from datasync_app.tushare.latency import Latencies, calls_to_hide
 from datasync_app.tushare.limits import EndpointLimiters, Limiter, account_of
 from datasync_app.tushare.outcomes import (
     Answer,
+    BadRequest,
     CallCancelled,
     Denied,
     RateLimited,
@@ -116,6 +117,7 @@ class TushareClient(ConnectedDataApi):
             TushareError: the call did not end in a well-formed answer to what was asked.
             CallCancelled: `cancelled` said so while waiting.
         """
+        _refuse_what_cannot_be_sent(api_name, params)
         call = Call(
             api_name=api_name,
             params=without_token(params),
@@ -341,6 +343,17 @@ class TushareClient(ConnectedDataApi):
                 time.sleep(min(left, LOOK_AGAIN_SECONDS))
         if cancelled is not None and cancelled():
             raise CallCancelled("The call was cancelled while it waited to be tried again.")
+
+
+def _refuse_what_cannot_be_sent(api_name: str, params: Mapping[str, object]) -> None:
+    for name, value in without_token(params).items():
+        if not isinstance(value, str | int | float | list | tuple | None):
+            raise BadRequest(
+                f"{show_call(api_name, params)} was not asked, as {name} is {value!r}: text, numbers "
+                "and lists of them can be sent, a date as text such as 20240102.",
+                api_name=api_name,
+                params=params,
+            )
 
 
 def _judge(reply: Reply | TransportFailure, call: Call) -> Answer | TushareError:

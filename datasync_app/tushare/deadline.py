@@ -90,6 +90,11 @@ class _WatchedHTTPSConnection(HTTPSConnection):
         super().connect()
         _watch(self)
 
+    def _tunnel(self) -> None:
+        super()._tunnel()
+        # What a proxy had said of its answer by the deadline may read like consent.
+        _watch(self)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         _watch(self)
         super().request(*args, **kwargs)

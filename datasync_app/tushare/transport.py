@@ -23,6 +23,8 @@ from datasync_app.tushare.wire import Call, Reply
 CONNECT_TIMEOUT = 5.0
 # Words like "sandbox" serve as tokens on loopback and may stand in any text; real ones are longer.
 _SECRET_LENGTH = 16
+# What may pass by itself; the errors below, and whatever else a library raises, will not.
+_PASSING = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _PERMANENT = (
     requests.exceptions.SSLError,
     requests.exceptions.InvalidURL,
@@ -78,8 +80,8 @@ class Transport:
                 call, f"had not ended after {self._call_timeout:g} s", transient=True
             )
         if reply is None:
-            permanent = isinstance(problem, _PERMANENT)
-            raise self._failure(call, f"failed: {_root_cause(problem)}", transient=not permanent)
+            passing = isinstance(problem, _PASSING) and not isinstance(problem, _PERMANENT)
+            raise self._failure(call, f"failed: {_root_cause(problem)}", transient=passing)
         return _cleared(reply, token)
 
     def close(self) -> None:
@@ -101,7 +103,8 @@ class Transport:
                 timeout=(min(CONNECT_TIMEOUT, self._call_timeout), self._call_timeout),
                 allow_redirects=False,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as problem:
+        except Exception as problem:
+            # Of any kind: for some addresses of a proxy the libraries raise a TypeError.
             return None, problem
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, headers, response.content, self._now()), None

@@ -33,6 +33,8 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("TUSHARE_BASE_URL", "https://host:abc/x"),
         ("TUSHARE_BASE_URL", "api.tushare.pro"),
         ("TUSHARE_BASE_URL", "http://api.tushare.pro"),
+        ("TUSHARE_BASE_URL", "https://root@mirror.example/dataapi"),
+        ("TUSHARE_BASE_URL", "https://mirror.example/dataapi?key=1"),
         ("TUSHARE_RATE_LIMIT_MAX_CALLS", "0"),
         ("TUSHARE_RATE_LIMIT_WINDOW_SECONDS", "-1"),
         ("TUSHARE_QUOTA_SHARE", "0"),
@@ -66,6 +68,8 @@ def test_it_names_a_malformed_value(name: str, value: str, monkeypatch: pytest.M
         ("DATABASE_URL", "postgresql://root:[geheim@localhost/db"),
         ("TUSHARE_BASE_URL", "http://root:geheim@mirror.example"),
         ("TUSHARE_BASE_URL", "https://root:geheim@mirror.example:abc"),
+        ("TUSHARE_BASE_URL", "https://root:geheim@mirror.example/dataapi"),
+        ("TUSHARE_BASE_URL", "https://mirror.example/dataapi?key=geheim"),
     ],
 )
 def test_it_never_repeats_the_password_of_an_address(

@@ -157,7 +157,8 @@ class FaultyServer:
                 return True  # a TLS greeting, which this server does not understand
         head, _, body = data.partition(b"\r\n\r\n")
         self.heads.append(head.decode("latin-1"))
-        self.requests.append((head.split(b" ")[1].decode(), json.loads(body)))
+        # A CONNECT has no body.
+        self.requests.append((head.split(b" ")[1].decode(), json.loads(body or b"{}")))
         return True
 
 

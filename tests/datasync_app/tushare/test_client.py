@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import pickle
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings
-from datasync_app.tushare.outcomes import AnswerKind, Mismatched, NoSource
+from datasync_app.tushare.outcomes import AnswerKind, BadRequest, Mismatched, NoSource
 from tests import processes
 from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer
 
@@ -95,6 +96,18 @@ def test_it_checks_the_rows_against_what_was_asked(serve: Serve, connect: Connec
     with pytest.raises(Mismatched, match="20240103"):
         client.fetch("daily", {}, ["trade_date"], expect={"trade_date": "20240103"})
     assert client.fetch("daily", {}, [], expect={"trade_date": {"20240102", "20240103"}})
+
+
+def test_what_cannot_be_sent_is_told_and_takes_no_slot(serve: Serve, connect: Connect) -> None:
+    server = serve(answer(ROWS))
+    client = connect(server.url)
+
+    with pytest.raises(BadRequest, match=r"trade_date is datetime\.date\(2024, 1, 2\).*20240102"):
+        client.daily(trade_date=dt.date(2024, 1, 2))
+
+    assert client.limiters.for_endpoint("daily").used() == 0
+    assert client.daily(ts_code=["000001.SZ"], limit=1, offset=None) is not None
+    assert len(server.requests) == 1
 
 
 def test_it_warns_of_optional_fields_that_are_absent(

@@ -151,6 +151,77 @@ def test_it_honours_the_proxy_of_the_environment_elsewhere(
     assert proxy.requests[0][0] == "http://tushare.example/dataapi/daily"
 
 
+@pytest.fixture
+def behind(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Whatever is not loopback goes through this proxy."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def use(proxy: str) -> None:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("https_proxy", proxy)
+
+    return use
+
+
+@pytest.mark.parametrize("fault", [stall, drip(b"HTTP/1.1 200 O"), reply(407, b"")])
+def test_it_asks_the_proxy_for_a_tunnel_and_waits_for_it_no_longer_than_for_an_answer(
+    fault: Behaviour,
+    serve: Serve,
+    behind: Callable[[str], None],
+    token: str,
+) -> None:
+    proxy = serve(fault)
+    behind(proxy.url)
+    transport = Transport("https://tushare.example/dataapi", call_timeout=DEADLINE)
+    start = time.monotonic()
+
+    with pytest.raises(TransportFailure):
+        transport.post(Call("daily"), {"token": token}, token=token)
+
+    transport.close()
+    assert time.monotonic() - start < 10 * DEADLINE
+    assert proxy.heads[0].startswith("CONNECT tushare.example:443 ")
+    assert token not in "".join(proxy.heads)
+
+
+def test_it_waits_for_tls_no_longer_than_for_an_answer(serve: Serve, token: str) -> None:
+    record = b"\x16\x03\x03\x40\x00"  # the head of a long record, which then drips
+    url = serve(drip(record)).url.replace("http:", "https:")
+    transport = Transport(url, call_timeout=DEADLINE)
+    start = time.monotonic()
+
+    with pytest.raises(TransportFailure):
+        transport.post(Call("daily"), {}, token=token)
+
+    transport.close()
+    assert time.monotonic() - start < 10 * DEADLINE
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:geheim@",
+        "http://user:geheim@127.0.0.1:notaport",
+        "http://user:ge/heim@127.0.0.1:1",
+        "socks5://user:geheim@127.0.0.1:1",
+        "user:geheim@127.0.0.1:1",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_cannot_be_used_is_a_lasting_failure_and_its_password_is_not_told(
+    scheme: str, proxy: str, connect: Connect, behind: Callable[[str], None]
+) -> None:
+    behind(proxy)
+
+    with pytest.raises(TransportFailure) as failure:
+        connect(f"{scheme}://tushare.example/dataapi").fetch("daily", {}, ["close"])
+
+    assert not failure.value.transient
+    told = "".join(traceback.format_exception(failure.value))
+    assert "geheim" not in told and "heim@" not in told
+
+
 @pytest.mark.parametrize(
     ("url", "loopback"),
     [
