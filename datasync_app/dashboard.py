@@ -10,24 +10,12 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
-from datasync_app.datasets import DATASETS
 from datasync_app.dates import SHANGHAI, market_day
+from datasync_app.engine.freshness import freshness
 from datasync_app.engine.identity import is_generated, stored_identity
 from datasync_app.models import SyncTask, TaskStatus
 from scheduler_app.dashboard import Panel, register_panel
 
-# One look at the ledger. Late: nothing is there yet; missing: fetched, and not whole.
-_FRESHNESS = """
-    SELECT dataset,
-        max(cell_date) FILTER (WHERE good), max(fetched_at) FILTER (WHERE good),
-        count(*) FILTER (WHERE good),
-        count(*) FILTER (WHERE NOT good AND state = 'due' AND received_rows = 0),
-        count(*) FILTER (WHERE NOT good AND NOT (state = 'due' AND received_rows = 0))
-    FROM (
-        SELECT *, state IN ('complete', 'empty_confirmed') AS good FROM sync_ledger
-    ) AS cells
-    GROUP BY dataset
-"""
 # As the view of calls by day counts, for one day, which the index on the time finds.
 _CALLS = """
     SELECT api_name, sum(calls)::int, sum(refusals)::int, max(calls / greatest(quota, 1)::float8)
@@ -42,19 +30,6 @@ _CALLS = """
 
 
 @dataclass(frozen=True)
-class Freshness:
-    """What the ledger holds of a dataset; `until` is its newest good day, where it has days."""
-
-    dataset: str
-    title: str
-    until: dt.date | None
-    fetched_at: dt.datetime | None
-    good: int
-    late: int
-    missing: int
-
-
-@dataclass(frozen=True)
 class CallsToday:
     """The calls of an endpoint since midnight in Shanghai; `busiest` is the share of its limit
     that its busiest minute used, in percent."""
@@ -63,18 +38,6 @@ class CallsToday:
     calls: int
     refusals: int
     busiest: int
-
-
-def freshness() -> list[Freshness]:
-    """Every dataset that the ledger has cells of, in the order of their declaration. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(_FRESHNESS)
-        rows = {name: values for name, *values in cursor.fetchall()}
-    return [
-        Freshness(name, dataset.title, *rows[name])
-        for name, dataset in DATASETS.items()
-        if name in rows
-    ]
 
 
 def calls_today(now: dt.datetime) -> list[CallsToday]:

@@ -12,4 +12,4 @@ class SchedulerConfig(AppConfig):
 
     def ready(self) -> None:
         # Each app names these in modules of these names; importing them registers them.
-        autodiscover_modules("jobs", "run_calendar", "metrics", "dashboard")
+        autodiscover_modules("jobs", "run_calendar", "metrics", "dashboard", "digest")

@@ -49,6 +49,7 @@ POLICY_FIELDSETS: list[Any] = [
                 "retry_delay_seconds",
                 "retry_backoff",
                 "pause_after_failures",
+                "success_by",
             ]
         },
     ),
@@ -112,6 +113,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
             "retry_delay_seconds": _("Before the first retry."),
             "retry_backoff": _("60 s and 5: after 1, 5 and 25 minutes, at most a day."),
             "pause_after_failures": _("0: never. The attempts at one slot count as one failure."),
+            "success_by": _(
+                "Such as 19:30, in its own time zone: notification channels hear of it when no run has "
+                "succeeded on a run day by then. Empty: never."
+            ),
             "retention_days": _("0: for ever."),
             "retention_runs": _("0: any number. Those of the last day are always kept."),
         }
@@ -128,7 +133,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
         if "run_calendar" in self.fields:
             self.fields["run_calendar"] = self._calendar_field()
         for name in POLICIES:
-            # An empty box leaves it as it was.
+            # An empty box leaves it as it was, but for a time, which it takes away.
             if name in self.fields:
                 self.fields[name].required = False
         if field := self.fields.get("job_id"):
@@ -154,7 +159,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
         """Check all fields together; a field that has an error already is left out."""
         cleaned = super().clean() or self.cleaned_data
         for name in POLICIES:
-            if name in cleaned and cleaned[name] in (None, ""):
+            if name in cleaned and cleaned[name] in (None, "") and name != "success_by":
                 cleaned[name] = getattr(self.instance, name)
         fields = {name: cleaned.get(name) for name in SCHEDULE_FIELDS if name in cleaned}
         fields.setdefault("job_id", self.instance.job_id)

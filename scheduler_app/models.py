@@ -14,7 +14,37 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app.managers import ExecutionLogManager, JobConfigManager
+from scheduler_app.notification_models import (
+    ChannelKind,
+    Delivery,
+    JobState,
+    Notification,
+    NotificationChannel,
+    NotificationKind,
+)
 from scheduler_app.policy_fields import Misfire, Overlap, PolicyFields
+
+__all__ = [
+    "ASKED_FOR",
+    "OF_A_SLOT",
+    "OPEN_STATUSES",
+    "Cause",
+    "ChannelKind",
+    "Delivery",
+    "ExecutionLog",
+    "JobConfig",
+    "JobState",
+    "Notification",
+    "NotificationChannel",
+    "NotificationKind",
+    "Role",
+    "ScheduleRevision",
+    "SchedulerLease",
+    "SchedulerProcess",
+    "Status",
+    "StopRequest",
+    "Trigger",
+]
 
 
 class Trigger(models.TextChoices):

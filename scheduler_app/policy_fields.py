@@ -63,6 +63,9 @@ class PolicyFields(models.Model):
     pause_after_failures = models.PositiveSmallIntegerField(
         _("pause after failures in a row"), default=0, db_default=0
     )
+    success_by = models.CharField(
+        _("alarm without a success by"), max_length=5, blank=True, default="", db_default=""
+    )
     paused_at = models.DateTimeField(_("paused since"), null=True, blank=True, editable=False)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True, editable=False)
     paused_by = models.CharField(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from scheduler_app.models import JobConfig
 from scheduler_app.policy_fields import DAY_SECONDS, Misfire, Overlap
 
 YEAR_SECONDS = 365 * DAY_SECONDS
+_CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,22 @@ class OneOf:
         return f"it takes one of {', '.join(self.values)}"
 
 
+class ClockTime:
+    """A time of day, or no text for none."""
+
+    def problem(self, value: object) -> str:
+        if value == "" or (isinstance(value, str) and _CLOCK_TIME.fullmatch(value)):
+            return ""
+        return "it takes a time of day such as 19:30, or empty text for none"
+
+
 class Calendar:
     def problem(self, value: object) -> str:
         names = tuple(name for name, _title in calendars.choices())
         return OneOf(names).problem(value)
 
 
-RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | Calendar] = {
+RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | ClockTime | Calendar] = {
     "run_calendar": Calendar(),
     "misfire_policy": OneOf(tuple(Misfire.values)),
     "misfire_window_seconds": Whole(1, YEAR_SECONDS, "seconds"),
@@ -79,6 +90,7 @@ RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | Calendar] = {
     "retry_delay_seconds": Whole(0, DAY_SECONDS, "seconds"),
     "retry_backoff": Factor(1, 100),
     "pause_after_failures": Whole(0, 1000, "failures"),
+    "success_by": ClockTime(),
     "retention_days": Whole(0, 36_500, "days"),
     "retention_runs": Whole(0, 100_000, "executions"),
 }

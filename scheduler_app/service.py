@@ -5,6 +5,7 @@
   among the dead. While this process leads it serves a term (`term`); a standby does not even start
   APScheduler.
 - Run threads run what they claimed, to the end, whoever leads meanwhile (`dispatch`).
+- While this process leads, the notifier tells people what changed (`notifications`).
 
 Whatever the database does, all of them go on: an outage is reported once and waited for.
 """
@@ -28,6 +29,7 @@ from scheduler_app.dispatch import THREADS, Dispatcher, Start
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
 from scheduler_app.models import ExecutionLog
+from scheduler_app.notifications.notifier import Notifier
 from scheduler_app.outage import AWAY, Outage
 from scheduler_app.registry import JobRegistry, registry
 from scheduler_app.run import STOPPED
@@ -65,12 +67,15 @@ class SchedulerService:
         self._judge_from = 0.0
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
+        self._wake_notifier = threading.Event()
+        self._notifier = Notifier()
         self._draining = threading.Event()
         self._stopping = threading.Event()
         self._rounds: Counter[str] = Counter()
         self._threads = [
             self._thread("pulse", self._pulse, self._wake_pulse),
             self._thread("reconcile loop", self._tick, self._wake),
+            self._thread("notifier", self._notify, self._wake_notifier),
         ]
         self._listener = Listener(self._wake, self._wake_pulse)
 
@@ -131,7 +136,7 @@ class SchedulerService:
             logger.warning("action=stop: runs are cut off after %s s", seconds)
         self.runner.abandon.set()
         self._stopping.set()
-        for event in (self._wake, self._wake_pulse):
+        for event in (self._wake, self._wake_pulse, self._wake_notifier):
             event.set()
         for thread in self._threads:
             thread.join(timeout=10)
@@ -214,6 +219,12 @@ class SchedulerService:
         if fence is not None:
             self._term.tick(self.jobs)
         return TICK_SECONDS
+
+    def _notify(self) -> float:
+        # A stop must not wait for a service that does not answer.
+        if self.leadership.fence is None or self._draining.is_set():
+            return TICK_SECONDS
+        return self._notifier.work()
 
 
 def _workers(runner: Runner) -> tuple[Start, Callable[[], None]]:

@@ -22,6 +22,13 @@ def menu() -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": _("Notifications"),
+            "items": [
+                _table(_("Channels"), "campaign", "scheduler_app", "notificationchannel"),
+                _table(_("Messages"), "outbox", "scheduler_app", "notification"),
+            ],
+        },
+        {
             "title": _("Market data"),
             "items": [
                 {

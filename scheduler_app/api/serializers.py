@@ -149,6 +149,11 @@ class JobSerializer(serializers.Serializer[JobOverview]):
     pause_after_failures = serializers.IntegerField(
         source="config.pause_after_failures", read_only=True
     )
+    success_by = serializers.CharField(
+        source="config.success_by",
+        read_only=True,
+        help_text="channels are told when nothing succeeded by then; else empty",
+    )
     retention_days = serializers.IntegerField(source="config.retention_days", read_only=True)
     retention_runs = serializers.IntegerField(source="config.retention_runs", read_only=True)
 
@@ -320,6 +325,7 @@ class PolicyBody(Body):
     retry_delay_seconds = NumberAsGiven(help_text="before the first of them")
     retry_backoff = FactorAsGiven(help_text="each further delay is so many times the one before")
     pause_after_failures = NumberAsGiven(help_text="pause after so many failures in a row")
+    success_by = TextAsGiven(help_text="alarm without a success by HH:MM; empty text: never")
     retention_days = NumberAsGiven(help_text="executions are kept for so long")
     retention_runs = NumberAsGiven(help_text="and at most so many of them")
 

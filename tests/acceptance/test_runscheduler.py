@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,30 @@ from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from scheduler_app.health import ProcessName, scheduler_status
-from scheduler_app.models import ExecutionLog, JobConfig, SchedulerProcess, Status
+from scheduler_app.models import (
+    Delivery,
+    ExecutionLog,
+    JobConfig,
+    Notification,
+    SchedulerProcess,
+    Status,
+)
 from tests.acceptance.runscheduler import SchedulerUnderTest, database_url
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import registered
 from tests.waiting import eventually
+from tests.webhook import SECRET, Receiver, channel
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver.serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -60,6 +76,26 @@ def test_it_fires_follows_edits_and_runs_what_is_queued(url: str, tmp_path: Path
     queued.refresh_from_db()
     assert queued.error_message == "this job is broken"
     assert 'raise RuntimeError("this job is broken")' in queued.traceback
+
+
+def test_it_tells_a_channel_of_a_schedule_that_fails(
+    url: str, tmp_path: Path, receiver: Receiver
+) -> None:
+    JobConfigFactory(job_id="broken", job_name="Broken", cron_expression="0 18 * * *")
+    ExecutionLogFactory(
+        job_id="broken", status=Status.FAILED, scheduled_for=timezone.now(), error_message="no disk"
+    )
+    team = channel(receiver.address)
+    channel(receiver.url, name="watcher", kind="heartbeat")
+    with SchedulerUnderTest(url, tmp_path / "log"):
+        assert eventually(lambda: len(receiver.messages) == 1, seconds=20)
+        assert eventually(lambda: len(receiver.pings) == 1, seconds=5)
+        assert eventually(
+            lambda: Notification.objects.get(channel=team).state == Delivery.SENT, seconds=5
+        )
+    assert receiver.messages[0]["title"] == "StockSync: Broken fails"
+    assert "no disk" in receiver.messages[0]["message"]
+    assert SECRET not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from datasync_app import dashboard
+from datasync_app.engine.freshness import freshness
 from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus
 from tests.datasync_app.factories import (
     LedgerFactory,
@@ -30,7 +31,7 @@ def test_a_dataset_is_good_until_its_newest_good_day() -> None:
     LedgerFactory.create(cell_date=dt.date(2020, 1, 10), state=CellState.DUE, received_rows=0)
     LedgerFactory.create(cell_date=dt.date(2020, 1, 7), state=CellState.PARTIAL)
     LedgerFactory.create(cell_date=dt.date(2020, 1, 6), state=CellState.FAILED)
-    (daily,) = dashboard.freshness()
+    (daily,) = freshness()
     assert (daily.dataset, daily.until, daily.fetched_at) == ("daily", DAY, fetched)
     assert (daily.good, daily.late, daily.missing) == (2, 1, 2)
 

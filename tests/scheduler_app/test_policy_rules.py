@@ -34,6 +34,7 @@ GOOD: dict[str, Any] = {
     "retry_delay_seconds": 30,
     "retry_backoff": 2.5,
     "pause_after_failures": 4,
+    "success_by": "19:30",
     "retention_days": 30,
     "retention_runs": 1000,
 }
@@ -63,7 +64,7 @@ def test_the_reference_tells_every_policy_with_its_default() -> None:
     told = dict(re.findall(r"^\| `(\w+)` \| `?(\w+)`? \|", text, re.MULTILINE))
     expected = {
         name: str(value).lower() if isinstance(value, bool) else f"{value:g}"
-        if isinstance(value, float) else str(value)
+        if isinstance(value, float) else str(value) or "none"
         for name, value in policy_rules.defaults().items()
     }  # fmt: skip
     assert told == expected
@@ -108,6 +109,8 @@ BAD = [
     ("retry_delay_seconds", "60", "a whole number of seconds"),
     ("retry_backoff", 0.5, "it takes a number from 1 to 100"),
     ("pause_after_failures", 10**9, "a whole number of failures from 0 (none) to 1000"),
+    ("success_by", "24:00", "it takes a time of day such as 19:30, or empty text for none"),
+    ("success_by", 1930, "it takes a time of day"),
     ("retention_days", 36_501, "a whole number of days from 0 (none) to 36500"),
     ("retention_runs", {}, "a whole number of executions"),
 ]
