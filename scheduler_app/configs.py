@@ -23,6 +23,17 @@ from scheduler_app.registry import JobRegistry, registry
 
 cron_from_time = cron.from_time
 
+# What people set on a schedule, once its job is chosen.
+EDITABLE = (
+    "job_name",
+    "enabled",
+    "trigger",
+    "cron_expression",
+    "interval_seconds",
+    "timezone",
+    "job_kwargs",
+    *policy_rules.POLICIES,
+)
 _TEXT_LIMITS = {"job_id": 100, "job_name": 200, "triggered_by": 150, "idempotency_key": 255}
 
 
@@ -113,17 +124,43 @@ def stop(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
         UnknownJob: neither a job nor a schedule of that id exists.
         NotScheduled: the job has no schedule.
     """
-    known = job_id in jobs
+    if job_id not in jobs and (not isinstance(job_id, str) or _bad_text(job_id, 100)):
+        raise UnknownJob(job_id, jobs.ids())
     with transaction.atomic():
-        config = None
-        if known or (isinstance(job_id, str) and not _bad_text(job_id, 100)):
-            config = JobConfig.objects.select_for_update().filter(job_id=job_id).first()
-        if config is None:
-            raise NotScheduled(jobs.get(job_id).job_id)
+        try:
+            config = locked(job_id)
+        except NotScheduled:
+            jobs.get(job_id)
+            raise
         if config.enabled:
             config.enabled = False
             config.save(update_fields=["enabled", "updated_at"])
     end_waiting(job_id)
+    return config
+
+
+def enable(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
+    """Switch the schedule on as it is stored.
+
+    Raises:
+        NotScheduled: the job has no schedule.
+        InvalidSchedule: field -> sentence, for what keeps it from firing.
+    """
+    with transaction.atomic():
+        config = locked(job_id)
+        stored = {name: getattr(config, name) for name in EDITABLE}
+        validate({"job_id": job_id, **stored}, jobs)
+        if not config.enabled:
+            config.enabled = True
+            config.save(update_fields=["enabled", "updated_at"])
+    return config
+
+
+def locked(job_id: str) -> JobConfig:
+    """The schedule of a job, locked until the transaction ends. Raises NotScheduled."""
+    config = JobConfig.objects.select_for_update().filter(job_id=job_id).first()
+    if config is None:
+        raise NotScheduled(job_id)
     return config
 
 

@@ -16,17 +16,7 @@ from scheduler_app.models import JobConfig
 from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import registry
 
-SCHEDULE_FIELDS = [
-    "job_id",
-    "job_name",
-    "enabled",
-    "trigger",
-    "cron_expression",
-    "interval_seconds",
-    "timezone",
-    "job_kwargs",
-    *POLICIES,
-]
+SCHEDULE_FIELDS = ["job_id", *configs.EDITABLE]
 POLICY_FIELDSETS: list[Any] = [
     (
         _("When it cannot run"),

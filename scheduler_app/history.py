@@ -12,6 +12,7 @@ from django.utils import timezone
 from scheduler_app.models import Status
 
 DAYS = 30
+LAPS = 20
 # Further back than this many runs of a job, its failures are not counted.
 LOOKED_AT = 200
 
@@ -32,6 +33,20 @@ _FAILING = """
         WHERE successes = 0 AND status = 'FAILED'
     ) AS failed
     WHERE failed.times > 0 ORDER BY failed.since
+"""
+# The newest runs of each job that took time, among its newest executions: no longer look back.
+_LAPS = """
+    SELECT wanted.job_id, lap.started_at, lap.duration_ms, lap.status
+    FROM unnest(%s::text[]) AS wanted (job_id)
+    CROSS JOIN LATERAL (
+        SELECT id, started_at, duration_ms, status FROM (
+            SELECT id, started_at, duration_ms, status FROM scheduler_execution_log
+            WHERE job_id = wanted.job_id ORDER BY id DESC LIMIT %s
+        ) AS newest
+        WHERE status IN ('SUCCESS', 'FAILED') AND duration_ms IS NOT NULL
+        ORDER BY id DESC LIMIT %s
+    ) AS lap
+    ORDER BY wanted.job_id, lap.id
 """
 _BY_DAY = """
     SELECT (execution.started_at AT TIME ZONE %s)::date, execution.status, count(*)
@@ -54,6 +69,15 @@ class Failing:
 
 
 @dataclass(frozen=True)
+class Lap:
+    """A run that came to an end by itself, and how long it took."""
+
+    started_at: datetime
+    duration_ms: int
+    status: str
+
+
+@dataclass(frozen=True)
 class Day:
     """The runs that started on a day: how many succeeded, failed, or did not run to an end."""
 
@@ -68,6 +92,16 @@ def failing(job_ids: Iterable[str]) -> list[Failing]:
     with connection.cursor() as cursor:
         cursor.execute(_FAILING, [list(job_ids), LOOKED_AT])
         return [Failing(*row) for row in cursor.fetchall()]
+
+
+def laps(job_ids: Iterable[str]) -> dict[str, list[Lap]]:
+    """The last 20 runs of each job, oldest first. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAPS, [list(job_ids), LOOKED_AT, LAPS])
+        found: dict[str, list[Lap]] = {}
+        for job_id, *lap in cursor.fetchall():
+            found.setdefault(job_id, []).append(Lap(*lap))
+    return found
 
 
 def last_days(job_ids: Iterable[str], now: datetime) -> list[Day]:

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from simple_history.models import HistoricalRecords
 
 from scheduler_app.managers import ExecutionLogManager, JobConfigManager
 from scheduler_app.notification_models import (
@@ -23,6 +24,7 @@ from scheduler_app.notification_models import (
     NotificationKind,
 )
 from scheduler_app.policy_fields import Misfire, Overlap, PolicyFields
+from scheduler_app.versioned import Versioned, get_who, set_who, who_field
 
 __all__ = [
     "ASKED_FOR",
@@ -85,8 +87,12 @@ ASKED_FOR = (Cause.MANUAL, Cause.API)
 OF_A_SLOT = (Cause.SCHEDULE, Cause.CATCH_UP, Cause.RETRY)
 
 
-class JobConfig(PolicyFields):
-    """One schedule, as staff see it. `last_run_at` and `last_slot` bump no revision."""
+# What the scheduler notes on a schedule bumps no revision and makes no version.
+NOTED = ["last_run_at", "last_slot", "schedule_since", "resumed_at"]
+
+
+class JobConfig(Versioned, PolicyFields):
+    """One schedule, as staff see it."""
 
     job_id = models.CharField(_("job"), max_length=100, unique=True)
     job_name = models.CharField(_("name"), max_length=200, blank=True)
@@ -107,13 +113,24 @@ class JobConfig(PolicyFields):
     schedule_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = JobConfigManager()
+    history = HistoricalRecords(
+        table_name="scheduler_job_config_history",
+        excluded_fields=NOTED,
+        history_user_id_field=who_field(),
+        history_user_getter=get_who,
+        history_user_setter=set_who,
+        history_change_reason_field=models.TextField(null=True),
+    )
 
     class Meta:
         db_table = "scheduler_job_config"
         ordering = ["job_id"]
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
-        permissions = [("trigger_jobconfig", "Can run a job now")]
+        permissions = [
+            ("trigger_jobconfig", "Can run a job now"),
+            ("pause_jobconfig", "Can pause and resume a schedule"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="job_config_has_its_trigger",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
+
+from django.db import transaction
 
 from scheduler_app.errors import InvalidSchedule, NotScheduled, short
 from scheduler_app.models import JobConfig
@@ -36,14 +39,13 @@ def pause(
         errors["reason"] = f"The reason {short(reason)} holds a character that cannot be stored."
     if errors:
         raise InvalidSchedule(errors)
-    paused = JobConfig.objects.filter(job_id=job_id).update(
-        paused_at=now,
-        paused_until=until,
-        paused_by=by[:150],
-        paused_reason=reason,
-        updated_at=now,
-    )
-    if not paused:
+    changes = {
+        "paused_at": now,
+        "paused_until": until,
+        "paused_by": by[:150],
+        "paused_reason": reason,
+    }
+    if not _write(job_id, changes, by):
         raise NotScheduled(job_id, "to pause")
     logger.info("action=pause job_id=%s by=%s until=%s: %s", job_id, by, until, reason)
 
@@ -54,14 +56,26 @@ def resume(job_id: str, *, by: str, now: datetime) -> None:
     Raises:
         NotScheduled: the job has no schedule.
     """
-    resumed = JobConfig.objects.filter(job_id=job_id).update(
-        paused_at=None,
-        paused_until=None,
-        paused_by="",
-        paused_reason="",
-        resumed_at=now,
-        updated_at=now,
-    )
-    if not resumed:
+    changes = {
+        "paused_at": None,
+        "paused_until": None,
+        "paused_by": "",
+        "paused_reason": "",
+        "resumed_at": now,
+    }
+    if not _write(job_id, changes, by):
         raise NotScheduled(job_id, "to resume")
     logger.info("action=resume job_id=%s by=%s", job_id, by)
+
+
+@transaction.atomic
+def _write(job_id: str, changes: Mapping[str, object], by: str) -> bool:
+    """Change the row, with a version of it; False if the job has no schedule."""
+    config = JobConfig.objects.select_for_update().filter(job_id=job_id).first()
+    if config is None:
+        return False
+    for name, value in changes.items():
+        setattr(config, name, value)
+    config._history_user = by[:150]
+    config.save(update_fields=[*changes, "updated_at"])
+    return True

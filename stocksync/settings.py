@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "simple_history",
     "scheduler_app",
     "datasync_app",
     "stocksync",
@@ -69,6 +70,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Tells the versions of a schedule who wrote them.
+    "simple_history.middleware.HistoryRequestMiddleware",
     "stocksync.outage.DatabaseOutageMiddleware",
 ]
 

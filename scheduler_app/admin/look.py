@@ -64,6 +64,18 @@ def execution_link(execution: ExecutionLog) -> SafeString:
     )
 
 
+def queued(execution: ExecutionLog) -> SafeString:
+    """What a person is told of a run that was just queued, with the way to it."""
+    said = gettext("Queued: %(execution)s of %(job)s.")
+    link = format_html(
+        '<a href="{}">{}</a>',
+        execution_address(execution.pk),
+        gettext("execution %d") % execution.pk,
+    )
+    return format_html(said.replace("%(execution)s", "{0}").replace("%(job)s", "{1}"), link,
+                       execution.job_id)  # fmt: skip
+
+
 def as_json(value: object) -> SafeString | str:
     if value in (None, {}):
         return NOTHING

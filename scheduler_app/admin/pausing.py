@@ -44,25 +44,32 @@ class PauseForm(forms.Form):
 class Pausing(base.ModelAdmin):
     """The part of the schedules' admin that pauses and resumes them."""
 
-    @admin.action(description=_("Pause the selected schedules"), permissions=["change"])
+    @admin.action(description=_("Pause the selected schedules"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> HttpResponseRedirect:
         ids = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
         address = reverse("admin:scheduler_app_jobconfig_pause")
         return HttpResponseRedirect(f"{address}?{urlencode({'ids': ids})}")
 
-    @admin.action(description=_("Resume the selected schedules"), permissions=["change"])
+    @admin.action(description=_("Resume the selected schedules"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
         for config in queryset:
-            pauses.resume(config.job_id, by=request.user.get_username(), now=timezone.now())
-            self.log_change(request, config, "Resumed")
-            self.message_user(request, gettext("Resumed %s.") % config.job_id, messages.SUCCESS)
+            self._resume(request, config)
+
+    def _resume(self, request: HttpRequest, config: JobConfig) -> None:
+        pauses.resume(config.job_id, by=request.user.get_username(), now=timezone.now())
+        said = gettext("Resumed %s.") % config.job_id
+        self.log_change(request, config, said)
+        self.message_user(request, said, messages.SUCCESS)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler_app.pause_jobconfig")
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.pause_view)
         return [path("pause/", view, name="scheduler_app_jobconfig_pause"), *super().get_urls()]
 
     def pause_view(self, request: HttpRequest) -> HttpResponseBase:
-        if not self.has_change_permission(request):
+        if not (self.has_view_permission(request) and self.has_pause_permission(request)):
             raise PermissionDenied
         ids = [part for part in request.GET.get("ids", "").split(",") if part.isdecimal()]
         # What is longer is no id of ours.
@@ -101,8 +108,9 @@ class Pausing(base.ModelAdmin):
                 for field, sentence in problem.errors.items():
                     form.add_error(field, sentence)
                 return False
-            self.log_change(request, config, "Paused")
-            self.message_user(request, gettext("Paused %s.") % config.job_id, messages.SUCCESS)
+            said = gettext("Paused %s.") % config.job_id
+            self.log_change(request, config, said)
+            self.message_user(request, said, messages.SUCCESS)
         return True
 
 

@@ -6,32 +6,26 @@ import logging
 from functools import partial
 from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.forms import ModelForm
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import configs, policies
+from scheduler_app import configs, history, policies
 from scheduler_app.admin import applied, look
-from scheduler_app.admin.pausing import Pausing
-from scheduler_app.errors import SchedulerError
+from scheduler_app.admin.one_click import OneClick
+from scheduler_app.admin.past import Past
+from scheduler_app.admin.sparkline import sparkline
 from scheduler_app.forms import POLICY_FIELDSETS, SCHEDULE_FIELDS, ScheduleForm
-from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
+from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.overview import upcoming_or_error
 from scheduler_app.registry import RegisteredJob, registry
 from scheduler_app.upcoming import Upcoming
@@ -49,7 +43,7 @@ _LAST = (
 
 
 @admin.register(JobConfig)
-class JobConfigAdmin(Pausing):
+class JobConfigAdmin(OneClick, Past):
     form = ScheduleForm
     list_display = [
         "shown_name",
@@ -58,7 +52,10 @@ class JobConfigAdmin(Pausing):
         "enabled",
         "next_run",
         "last_result",
+        "durations",
+        "at_one_click",
     ]
+    list_per_page = 100
     actions = ["enable", "disable", "pause", "resume", "run_now"]
     readonly_fields = [
         "what",
@@ -155,6 +152,22 @@ class JobConfigAdmin(Pausing):
             look.badge(getattr(config, "last_status", "")),
         )
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        shown = super().get_changelist_instance(request)
+        laps = history.laps(config.job_id for config in shown.result_list)
+        for config in shown.result_list:
+            config.laps = laps.get(config.job_id, [])
+            config.buttons = self.buttons(request, config)
+        return shown
+
+    @admin.display(description=_("durations"))
+    def durations(self, config: JobConfig) -> SafeString | str:
+        return sparkline(getattr(config, "laps", []))
+
+    @admin.display(description=_("at one click"))
+    def at_one_click(self, config: JobConfig) -> SafeString | str:
+        return getattr(config, "buttons", "")
+
     @admin.display(description=_("last run"))
     def last_run(self, config: JobConfig) -> SafeString | str:
         return look.local(config.last_run_at)
@@ -211,7 +224,7 @@ class JobConfigAdmin(Pausing):
     ) -> Any:
         may = {
             "may_run": bool(object_id) and self.has_trigger_permission(request),
-            "may_pause": bool(object_id) and self.has_change_permission(request),
+            "may_pause": bool(object_id) and self.has_pause_permission(request),
         }
         context = {**may, **(extra_context or {})}
         view = super().changeform_view
@@ -229,89 +242,22 @@ class JobConfigAdmin(Pausing):
         view = super().changelist_view
         return applied.telling(request, lambda: view(request, extra_context))
 
+    # What is done with many
+
     @admin.action(description=_("Enable the selected schedules"), permissions=["change"])
     def enable(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
-        ready = []
         for config in queryset:
-            try:
-                configs.validate({name: getattr(config, name) for name in SCHEDULE_FIELDS})
-            except SchedulerError as error:
-                self.message_user(request, f"Still off: {config.job_id}. {error}", messages.ERROR)
-            else:
-                ready.append(config)
-        self._switch(request, ready, on=True)
+            self._enable(request, config)
 
     @admin.action(description=_("Disable the selected schedules"), permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
-        self._switch(request, list(queryset), on=False)
-
-    def _switch(self, request: HttpRequest, rows: list[JobConfig], *, on: bool) -> None:
-        now = timezone.now()
-        for config in rows:
-            row = JobConfig.objects.filter(pk=config.pk).exclude(enabled=on)
-            if row.update(enabled=on, updated_at=now):
-                said = "Enabled" if on else "Disabled"
-                self.log_change(request, config, said)
-                self.message_user(request, f"{said} {config.job_id}.", messages.SUCCESS)
-                logger.info("action=admin_enable job_id=%s enabled=%s by=%s", config.job_id, on,
-                            request.user)  # fmt: skip
-            if not on:
-                # Also where it is off already: a run under way at that time may have parked since.
-                configs.end_waiting(config.job_id)
-
-    # Run now
-
-    def has_trigger_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("scheduler_app.trigger_jobconfig")
+        for config in queryset:
+            self._disable(request, config)
 
     @admin.action(description=_("Run the selected jobs now"), permissions=["trigger"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[JobConfig]) -> None:
         for config in queryset:
             self._queue(request, config)
-
-    def get_urls(self) -> list[URLPattern]:
-        run = path(
-            "<path:object_id>/run/",
-            self.admin_site.admin_view(self.run_view),
-            name="scheduler_app_jobconfig_run",
-        )
-        return [run, *super().get_urls()]
-
-    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        config = self.get_object(request, object_id)
-        if not (self.has_view_permission(request, config) and self.has_trigger_permission(request)):
-            raise PermissionDenied
-        if config is None:
-            return HttpResponse("There is no such schedule.", status=404, content_type="text/plain")
-        self._queue(request, config)
-        return HttpResponseRedirect(
-            reverse("admin:scheduler_app_jobconfig_change", args=[config.pk])
-        )
-
-    def _queue(self, request: HttpRequest, config: JobConfig) -> None:
-        """The work is done by the scheduler process; here a row is queued and named."""
-        try:
-            execution, _created = configs.queue_run(
-                config.job_id, Cause.MANUAL, triggered_by=request.user.get_username()
-            )
-        except SchedulerError as error:
-            self.message_user(request, f"Not queued: {config.job_id}. {error}", messages.ERROR)
-            return
-        logger.info(
-            "action=admin_run job_id=%s execution=%s by=%s",
-            config.job_id,
-            execution.pk,
-            request.user,
-        )
-        link = format_html(
-            'Queued: <a href="{}">execution {}</a> of {}.',
-            look.execution_address(execution.pk),
-            execution.pk,
-            config.job_id,
-        )
-        self.message_user(request, link, messages.SUCCESS)
 
 
 def _why_none(coming: Upcoming) -> str:

@@ -17,7 +17,11 @@ from rest_framework.reverse import reverse
 from scheduler_app import configs, cron, pauses
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
-from scheduler_app.api.permissions import MayChangeSchedules, MayTriggerJobs
+from scheduler_app.api.permissions import (
+    MayChangeSchedules,
+    MayPauseSchedules,
+    MayTriggerJobs,
+)
 from scheduler_app.api.serializers import (
     ExecutionSerializer,
     JobListSerializer,
@@ -122,7 +126,7 @@ class JobViewSet(ApiViewSet):
         request=PauseBody,
         responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
     )
-    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @action(detail=True, methods=["post"], permission_classes=[MayPauseSchedules])
     def pause(self, request: Request, job_id: str) -> Response:
         """Start nothing of this schedule until it is resumed, or until a moment to come.
 
@@ -145,7 +149,7 @@ class JobViewSet(ApiViewSet):
         request=ResumeBody,
         responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
     )
-    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @action(detail=True, methods=["post"], permission_classes=[MayPauseSchedules])
     def resume(self, request: Request, job_id: str) -> Response:
         """End a pause: what waited starts, the next slot runs. Without a pause, nothing."""
         _find(job_id)

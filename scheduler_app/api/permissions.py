@@ -27,6 +27,11 @@ class MayChangeSchedules(StaffWith):
     message = f"This needs a staff account with the permission {permission}."
 
 
+class MayPauseSchedules(StaffWith):
+    permission = "scheduler_app.pause_jobconfig"
+    message = f"This needs a staff account with the permission {permission}."
+
+
 class MayTriggerJobs(StaffWith):
     permission = "scheduler_app.trigger_jobconfig"
     message = f"This needs a staff account with the permission {permission}."

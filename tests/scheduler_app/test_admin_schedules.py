@@ -20,6 +20,7 @@ from tests.factories import MONDAY_SIX, ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import (
     CHANGE,
     JOB,
+    PAUSE,
     TRIGGER,
     VIEW,
     account,
@@ -239,24 +240,77 @@ def test_run_now_needs_the_csrf_token() -> None:
     assert not ExecutionLog.objects.exists()
 
 
-@pytest.mark.parametrize(
-    ("permissions", "run", "change"),
-    [
-        ((), 403, 403),
-        ((VIEW,), 403, 403),
-        ((VIEW, TRIGGER), 302, 403),
-        ((TRIGGER,), 403, 403),
-        ((CHANGE,), 403, 302),
-    ],
-)
-def test_it_lets_those_act_who_may(permissions: tuple[str, ...], run: int, change: int) -> None:
+# The address of each thing that a person may do with a schedule, and the permission it needs.
+DOINGS = {
+    "run/": TRIGGER,
+    "change/": CHANGE,
+    "enable/": CHANGE,
+    "disable/": CHANGE,
+    "history/{version}/revert/": CHANGE,
+    "resume/": PAUSE,
+    "../pause/?ids={pk}": PAUSE,
+}
+
+
+@pytest.mark.parametrize("permissions", [(), (VIEW,), *((VIEW, each) for each in (TRIGGER, CHANGE,
+                         PAUSE)), (TRIGGER,), (CHANGE,), (PAUSE,)])  # fmt: skip
+def test_each_doing_has_its_own_permission(permissions: tuple[str, ...]) -> None:
+    config = JobConfigFactory.create(job_id=JOB, paused_at=timezone.now(), enabled=False)
+    version, client = config.history.get().history_id, logged_in(*permissions)
+    before = [*JobConfig.objects.values(), *ExecutionLog.objects.values()]
+    for doing, needed in DOINGS.items():
+        address = f"{LIST}{config.pk}/{doing}".format(pk=config.pk, version=version)
+        address = address.replace(f"{config.pk}/../", "")
+        # Whoever may change a row may see it; running and pausing needs to see it as well.
+        sees = VIEW in permissions or CHANGE in permissions
+        may = needed in permissions and sees
+        assert client.post(address, GOOD).status_code == (302 if may else 403), doing
+        now = [*JobConfig.objects.values(), *ExecutionLog.objects.values()]
+        assert may or now == before, doing
+        before = now
+
+
+@pytest.mark.parametrize("permission", [VIEW, CHANGE, TRIGGER, PAUSE])
+def test_reading_needs_its_own_permission(permission: str) -> None:
     config = JobConfigFactory.create(job_id=JOB)
-    client = logged_in(*permissions)
-    assert client.post(f"{LIST}{config.pk}/run/").status_code == run
-    assert client.post(page(config), GOOD).status_code == change
-    config.refresh_from_db()
-    assert (config.cron_expression == "0 18 * * 1-5") == (change == 302)
-    assert ExecutionLog.objects.exists() == (run == 302)
+    client = logged_in(permission)
+    status = 200 if permission in (VIEW, CHANGE) else 403
+    for address in (LIST, page(config), f"{LIST}{config.pk}/history/"):
+        assert client.get(address).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("permission", "offered"),
+    [(VIEW, ""), (CHANGE, "Disable"), (TRIGGER, "Run now"), (PAUSE, "Pause, with a reason")],
+)
+def test_a_row_offers_what_a_person_may_do(permission: str, offered: str) -> None:
+    JobConfigFactory.create(job_id=JOB)
+    text = logged_in(VIEW, permission).get(LIST).content.decode()
+    shown = {words for words in ("Disable", "Run now", "Pause, with a reason")
+             if f'title="{words}"' in text}  # fmt: skip
+    assert shown == {offered} - {""}
+
+
+def test_a_row_is_switched_run_and_resumed_at_one_click(client: Client) -> None:
+    config = JobConfigFactory.create(job_id=JOB, paused_at=timezone.now())
+    for click in ("disable", "enable", "run", "resume"):
+        answer = client.post(f"{LIST}{config.pk}/{click}/?to=list")
+        assert answer.headers["Location"] == LIST
+        config.refresh_from_db()
+        assert config.enabled == (click != "disable")
+    assert config.paused_at is None
+    assert ExecutionLog.objects.get().status == Status.QUEUED
+
+
+def test_the_list_draws_how_long_the_last_runs_took(client: Client) -> None:
+    JobConfigFactory.create(job_id=JOB)
+    for attempt, (status, took) in enumerate(
+        [(Status.SUCCESS, 1000), (Status.SKIPPED_PAUSED, 0), (Status.FAILED, 60_000)], start=1
+    ):
+        ExecutionLogFactory.create(job_id=JOB, status=status, duration_ms=took, attempt=attempt)
+    text = client.get(LIST).content.decode()
+    assert "the last 2 runs; the newest took 1 min 00 s" in text
+    assert (text.count('<rect class="run-bar"'), text.count('class="run-bar-bad"')) == (1, 1)
 
 
 def test_it_shows_run_now_only_to_those_who_may() -> None:

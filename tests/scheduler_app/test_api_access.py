@@ -16,7 +16,16 @@ from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
 from scheduler_app.models import ExecutionLog, JobConfig
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
-from tests.scheduler_app.web import CHANGE, JOB, TRIGGER, account, logged_in, post, registered
+from tests.scheduler_app.web import (
+    CHANGE,
+    JOB,
+    PAUSE,
+    TRIGGER,
+    account,
+    logged_in,
+    post,
+    registered,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -44,8 +53,8 @@ SCHEDULE = {"cron_expression": "0 18 * * *"}
 WRITES = [
     (f"{S}/jobs/{JOB}/schedule", SCHEDULE, CHANGE, 200),
     (f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, CHANGE, 200),
-    (f"{S}/jobs/{JOB}/pause", {"reason": "moving"}, CHANGE, 200),
-    (f"{S}/jobs/{JOB}/resume", {}, CHANGE, 200),
+    (f"{S}/jobs/{JOB}/pause", {"reason": "moving"}, PAUSE, 200),
+    (f"{S}/jobs/{JOB}/resume", {}, PAUSE, 200),
     (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
     (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
     (f"{S}/executions/2/cancel", {}, TRIGGER, 202),
@@ -57,7 +66,7 @@ WRITES = [
     ("/api/sync/cells/daily/20200109/ask-again", {}, DECIDE, 200),
     ("/api/sync/finance-history", {}, TRIGGER, 202),
 ]
-OTHER = {DECIDE: TRIGGER, CHANGE: TRIGGER, TRIGGER: CHANGE}
+OTHER = {DECIDE: TRIGGER, CHANGE: PAUSE, PAUSE: CHANGE, TRIGGER: CHANGE}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +96,7 @@ def anonymous() -> Client:
 
 
 def plain() -> Client:
-    return logged_in(CHANGE, TRIGGER, staff=False)
+    return logged_in(CHANGE, PAUSE, TRIGGER, staff=False)
 
 
 def staff() -> Client:

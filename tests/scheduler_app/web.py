@@ -18,6 +18,7 @@ from tests.factories import LeaseFactory, SchedulerProcessFactory
 
 JOB = "example_job"
 CHANGE = "change_jobconfig"
+PAUSE = "pause_jobconfig"
 TRIGGER = "trigger_jobconfig"
 VIEW = "view_jobconfig"
 VIEW_EXECUTIONS = "view_executionlog"
