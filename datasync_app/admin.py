@@ -31,6 +31,7 @@ from datasync_app.models import (
     TushareCall,
 )
 from datasync_app.models.quota import LIMIT_RULE
+from datasync_app.report_pages import ReportPages
 from datasync_app.task_pages import TaskPages
 from scheduler_app.admin import base, look
 
@@ -76,7 +77,7 @@ class ReasonForm(ActionForm):  # type: ignore[misc]  # unfold has no types
 
 
 @admin.register(SyncLedger)
-class SyncLedgerAdmin(CellPages, ReadOnlyAdmin):
+class SyncLedgerAdmin(ReportPages, CellPages, ReadOnlyAdmin):
     """What is held; staff may ask for a cell again, or accept a partial one for a reason."""
 
     actions = ["ask_again", "accept"]

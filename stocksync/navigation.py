@@ -36,6 +36,10 @@ def menu() -> list[dict[str, Any]]:
                     "link": reverse_lazy("admin:datasync_app_syncledger_calendar"),
                 },
                 {
+                    **_table(_("Report"), "verified", "datasync_app", "syncledger"),
+                    "link": reverse_lazy("admin:datasync_app_syncledger_report"),
+                },
+                {
                     **_table(_("Ledger"), "fact_check", "datasync_app", "syncledger"),
                     "active": _is_ledger,
                 },
@@ -75,10 +79,10 @@ def _table(title: Promise | str, icon: str, app: str, model: str) -> dict[str, A
 
 
 def _is_ledger(request: HttpRequest) -> bool:
-    """On the ledger's own pages; the calendar lies beneath its address."""
+    """On the ledger's own pages; calendar and report lie beneath its address."""
     ledger = reverse("admin:datasync_app_syncledger_changelist")
-    coverage = reverse("admin:datasync_app_syncledger_calendar")
-    return request.path.startswith(ledger) and not request.path.startswith(coverage)
+    others = [reverse(f"admin:datasync_app_syncledger_{page}") for page in ("calendar", "report")]
+    return request.path.startswith(ledger) and not request.path.startswith(tuple(others))
 
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:

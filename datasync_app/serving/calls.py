@@ -16,8 +16,9 @@ from datasync_app.protocol import ENDPOINTS, Refusal, Request, no_permission, un
 from datasync_app.protocol.answers import written
 from datasync_app.serving.proof import Gaps, gaps_of
 from datasync_app.serving.queries import Query, read_query
-from datasync_app.serving.rows import Cursor, one_view
+from datasync_app.serving.rows import Cursor
 from datasync_app.serving.tables import TABLES, Table
+from datasync_app.snapshot import one_view
 
 logger = logging.getLogger(__name__)
 

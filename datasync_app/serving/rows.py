@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import connection
 from psycopg import sql
 
 from datasync_app.serving.queries import Query
@@ -16,20 +15,6 @@ from datasync_app.serving.queries import Query
 BATCH = 2000
 
 Row = Sequence[object]
-
-
-@contextmanager
-def one_view() -> Iterator[None]:
-    """What is read within sees one state of ledger and rows, and can write nothing.
-
-    Inside of a transaction it is that one, as it is.
-    """
-    is_outermost = not connection.in_atomic_block
-    with transaction.atomic():
-        if is_outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 class Cursor:

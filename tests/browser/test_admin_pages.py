@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
+from tests.datasync_app.reports.week import hold_week, make_hole
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
@@ -141,3 +142,23 @@ def test_the_pages_fit_a_phone_and_the_dark(admin: Page, live_server: LiveServer
 def test_the_page_to_try_the_api_lists_its_addresses(admin: Page, live_server: LiveServer) -> None:
     admin.goto(f"{live_server.url}/api/docs/")
     expect(admin.get_by_text("/api/scheduler/jobs/{job_id}/schedule")).to_be_visible()
+
+
+def test_a_report_is_printed_on_a4_without_what_is_around_it(admin: Page) -> None:
+    hold_week()
+    make_hole()
+    admin.goto(f"{admin.url}datasync_app/syncledger/report/")
+    admin.get_by_role("textbox", name="From").fill("20200106")
+    admin.get_by_role("textbox", name="To").fill("20200110")
+    admin.get_by_role("checkbox", name="daily bars").check()
+    admin.get_by_role("button", name="Make the report").click()
+    part = admin.get_by_role("region", name="daily bars")
+    expect(part.get_by_role("row").filter(has_text="20200108").first).to_contain_text("partial")
+    menu = admin.get_by_role("link", name=re.compile(r"\bReport$"))
+    expect(menu).to_be_visible()
+    admin.emulate_media(media="print")
+    expect(part).to_be_visible()
+    expect(admin.get_by_role("button", name="Make the report")).to_be_hidden()
+    expect(menu).to_be_hidden()
+    paper = admin.pdf(prefer_css_page_size=True)
+    assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
