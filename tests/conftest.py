@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from datasync_app.tushare.database import quota_database
+from tests.accounts import forget_accounts
 
 OUR_APPS = ("scheduler_app", "datasync_app")
 SEEDS = pytest.StashKey[str]()
@@ -45,18 +46,27 @@ def django_db_setup(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
-    """Bring the seeded rows back after a `transaction=True` test, which empties every table."""
+    """Bring the seeded rows back after a `transaction=True` test, which empties every table.
+
+    Nor does the next test know anything of the accounts of this one.
+    """
     yield
-    marker = item.get_closest_marker("django_db")
-    fixtures = getattr(item, "fixturenames", ())
-    flushed = (marker is not None and marker.kwargs.get("transaction")) or bool(
-        {"transactional_db", "live_server"} & set(fixtures)
-    )
     # After the last test the database itself is gone.
-    if flushed and nextitem is not None and SEEDS in item.config.stash:
-        with item.config.stash[BLOCKER].unblock(), transaction.atomic():
-            for row in serializers.deserialize("json", item.config.stash[SEEDS]):
-                row.save()
+    if nextitem is None or BLOCKER not in item.config.stash:
+        return
+    marker = item.get_closest_marker("django_db")
+    fixtures = set(getattr(item, "fixturenames", ()))
+    flushed = (marker is not None and marker.kwargs.get("transaction")) or bool(
+        {"transactional_db", "live_server"} & fixtures
+    )
+    used = flushed or marker is not None or "db" in fixtures
+    with item.config.stash[BLOCKER].unblock():
+        if flushed:
+            with transaction.atomic():
+                for row in serializers.deserialize("json", item.config.stash[SEEDS]):
+                    row.save()
+        if used:
+            forget_accounts()
 
 
 def _our_rows() -> Iterator[Model]:

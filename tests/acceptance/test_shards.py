@@ -34,7 +34,6 @@ from scheduler_app.models import ExecutionLog, JobConfig, Status
 from tests import processes
 from tests.acceptance.runscheduler import SchedulerUnderTest, WorkerUnderTest
 from tests.acceptance.worker_tables import WORKERS, worker_tables
-from tests.datasync_app.factories import empty_the_quota_tables
 from tests.factories import ExecutionLogFactory
 from tests.waiting import eventually
 
@@ -53,10 +52,8 @@ QUOTA = {
 @pytest.fixture
 def url() -> Iterator[str]:
     JobConfig.objects.all().delete()
-    empty_the_quota_tables()
     with worker_tables() as url:
         yield url
-    empty_the_quota_tables()
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from datasync_app.models import CallDay, TushareCall
 from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from tests import processes
-from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.tushare.test_against_sandbox import OneRow
 
 PROCESSES = 4
@@ -35,7 +34,6 @@ def test_the_quota_holds_for_long() -> None:
 
 
 def share_the_quota(*, windows: int, latency_ms: float) -> None:
-    empty_the_quota_tables()
 
     def monotonic() -> float:
         """A minute of the sandbox passes in one of our windows."""

@@ -8,7 +8,6 @@ from factory.declarations import LazyAttribute, Sequence
 from factory.django import DjangoModelFactory
 
 from datasync_app.models import (
-    CallSlot,
     CellState,
     EndpointAccess,
     StockBasic,
@@ -16,18 +15,8 @@ from datasync_app.models import (
     SyncTask,
     TaskStatus,
     TradeCal,
-    TushareAccount,
     TushareCall,
 )
-
-# Written on a connection of their own, so a test's rollback leaves what clients wrote.
-QUOTA_TABLES = (CallSlot, EndpointAccess, TushareAccount, TushareCall)
-
-
-def empty_the_quota_tables() -> None:
-    for model in QUOTA_TABLES:
-        model.objects.all().delete()
-
 
 NOW = dt.datetime(2020, 1, 10, 18, 0, tzinfo=dt.UTC)
 

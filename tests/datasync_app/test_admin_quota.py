@@ -9,22 +9,13 @@ from django.test import Client
 from django.utils import timezone
 
 from datasync_app.models import CallDay, EndpointAccess, TushareCall
-from tests.datasync_app.factories import (
-    EndpointAccessFactory,
-    TushareCallFactory,
-    empty_the_quota_tables,
-)
+from tests.datasync_app.factories import EndpointAccessFactory, TushareCallFactory
 from tests.scheduler_app.web import logged_in
 
 pytestmark = pytest.mark.django_db
 
 ACCESS = "/admin/datasync_app/endpointaccess/"
 RULE = "The limit must be a whole number of calls per minute from 1 to 100,000, or empty."
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> None:
-    empty_the_quota_tables()
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ from pytest_django import Settings
 from datasync_app import dashboard
 from datasync_app.engine.freshness import freshness
 from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus
-from tests.datasync_app.factories import (
-    LedgerFactory,
-    SyncTaskFactory,
-    TushareCallFactory,
-    empty_the_quota_tables,
-)
+from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory, TushareCallFactory
 from tests.scheduler_app.web import TRIGGER, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +32,6 @@ def test_a_dataset_is_good_until_its_newest_good_day() -> None:
 
 
 def test_calls_are_those_since_midnight_in_shanghai() -> None:
-    empty_the_quota_tables()
     midnight = dt.datetime(2020, 1, 8, 16, tzinfo=dt.UTC)
     TushareCallFactory.create(at=midnight - dt.timedelta(seconds=1))
     for second in (1, 2, 3):

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from datasync_app.metrics import data_metrics
 from datasync_app.models import CellState, SyncLedger, TushareCall
-from tests.datasync_app.factories import empty_the_quota_tables
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +36,6 @@ def call(api_name: str, outcome: str, *, minutes: int = 5, rows: int | None = No
 
 
 def test_calls_and_refusals_of_the_last_hour_are_counted_by_endpoint() -> None:
-    empty_the_quota_tables()
     call("daily", "rows", rows=5000)
     call("daily", "rows", rows=4000)
     call("daily", "rate_limited")

@@ -18,7 +18,6 @@ from datasync_app.models import GOOD_STATES, StockBasic, SyncLedger, TradeCal
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import ExecutionLog, Status
-from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.runs import run
 from tests.datasync_app.tiny_market import TinyMarket
 
@@ -30,11 +29,9 @@ FIVE_MINUTES = 300
 @pytest.fixture
 def account(settings: Settings) -> Iterator[Sandbox]:
     """A new account of 120 points: 50 calls a minute, and `daily` and `user` only."""
-    empty_the_quota_tables()
     with Sandbox(GeneratedMarket(3), points=120) as sandbox:
         settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
         yield sandbox
-    empty_the_quota_tables()
 
 
 def good_days() -> int:
@@ -89,7 +86,6 @@ def test_jobs_side_by_side_meet_no_rate_refusal_and_a_restart_elsewhere_fills_th
     settings: Settings,
 ) -> None:
     """A minute lasts a second here: at full speed the 50 calls of the account would not do."""
-    empty_the_quota_tables()
     settings.TUSHARE_TOKEN, settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS = "", 1.0
     start = show_date(market_day(timezone.now()) - dt.timedelta(days=120))
     market = TinyMarket()
@@ -113,4 +109,3 @@ def test_jobs_side_by_side_meet_no_rate_refusal_and_a_restart_elsewhere_fills_th
         assert not rich.refusal_reasons
     assert StockBasic.objects.count() == 30
     assert TradeCal.objects.exists()
-    empty_the_quota_tables()

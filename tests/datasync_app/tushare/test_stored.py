@@ -29,7 +29,6 @@ from datasync_app.tushare.knowledge import StoredKnowledge
 from datasync_app.tushare.limits import account_of
 from datasync_app.tushare.outcomes import Denied, RateLimited
 from datasync_app.tushare.wire import Call
-from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.tushare.faulty_server import (
     ROWS,
     Behaviour,
@@ -48,11 +47,6 @@ Connect = Callable[[str], TushareClient]
 Serve = Callable[..., FaultyServer]
 NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> None:
-    empty_the_quota_tables()
 
 
 @pytest.fixture

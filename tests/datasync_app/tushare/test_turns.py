@@ -19,18 +19,12 @@ from datasync_app.tushare.database import QuotaDatabase
 from datasync_app.tushare.from_settings import client_from_settings
 from datasync_app.tushare.outcomes import CallCancelled, Denied
 from datasync_app.tushare.turns import SharedTurn, Turn
-from tests.datasync_app.factories import empty_the_quota_tables
 from tests.datasync_app.tushare.test_against_sandbox import OneRow
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ACCOUNT = "0123456789ab"
 MakeTurn = Callable[..., SharedTurn]
-
-
-@pytest.fixture(autouse=True)
-def nothing_known() -> None:
-    empty_the_quota_tables()
 
 
 @pytest.fixture
