@@ -98,6 +98,8 @@ class Dataset:
     break a rule of `quarantine` are kept apart. Up to `closed_days_before` the source has rows on
     days that the calendar has closed, so those are asked for as well. The values of `rounded` are
     rounded anew by the source now and then, which is no restatement worth a line for each.
+    `read_twice` is set where nothing tells whether an answer is whole: it is believed at once, and
+    asked for again half an hour later, until two answers are the same.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Dataset:
     quarantine: tuple[Rule, ...] = ()
     closed_days_before: dt.date | None = None
     rounded: frozenset[str] = frozenset()
+    read_twice: bool = False
     minimal_points: int = 120
 
     @property

@@ -165,6 +165,8 @@ SUSPEND_D = Dataset(
     expectation=Expectation.NONE,
     due=(dt.time(18, 0),),
     empty_cells=frozenset({"*"}),
+    # A lost suspension of the whole day shows in the bars; a lost resumption shows nowhere.
+    read_twice=True,
     minimal_points=2000,
 )
 

@@ -74,12 +74,20 @@ def earlier_fetch(entry: SyncLedger) -> Earlier | None:
 
 
 def write_verdict(
-    entry: SyncLedger, verdict: Verdict, *, received: int, fingerprint: str, now: dt.datetime
+    entry: SyncLedger,
+    verdict: Verdict,
+    *,
+    received: int,
+    fingerprint: str,
+    now: dt.datetime,
+    read_twice: bool = False,
 ) -> CellState:
     """Record a fetch whose rows are held; gives the state that the cell has now.
 
-    What a person accepted stays so while no other code is missing.
+    What a person accepted stays so while no other code is missing. One that is to be `read_twice`
+    is good, and asked for again until a second answer has the same rows.
     """
+    second = _second_reading(entry, fingerprint, now) if read_twice else None
     if entry.missing_since is None or set(entry.missing) != set(verdict.missing):
         entry.missing_since = now
     state = verdict.state
@@ -101,9 +109,17 @@ def write_verdict(
     entry.fingerprint = fingerprint
     entry.last_error = verdict.problem
     entry.doubt = None
-    entry.next_attempt_at = None if is_good else now + wait(entry, now)
+    entry.next_attempt_at = second if is_good else now + wait(entry, now)
     entry.save()
     return state
+
+
+def _second_reading(entry: SyncLedger, fingerprint: str, now: dt.datetime) -> dt.datetime | None:
+    """When these rows are to be asked for again; None once they were, long enough after the first."""
+    if entry.fetched_at is None or entry.fingerprint != fingerprint:
+        return now + AGREEMENT_GAP
+    pending = entry.next_attempt_at
+    return pending if pending is not None and pending > now else None
 
 
 def write_problem(

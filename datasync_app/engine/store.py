@@ -79,6 +79,7 @@ def store_cell(
             received=len(stored),
             fingerprint=stored.fingerprint if len(stored) else "",
             now=now,
+            read_twice=dataset.read_twice,
         )
     return replace(verdict, state=state)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,7 +29,9 @@ class Fate:
 
 
 class FaultPlan:
-    """Faults by rate, the same for the same seed and call number.
+    """Faults by rate, the same for the same seed, request and number of times that it came.
+
+    So the order in which threads ask changes nothing.
 
     `rates` are shares of all calls and exclude each other, so they may add up to 1 at most.
     `script(...)` sets the fate of the next calls instead, in order; None lets one through.
@@ -37,7 +39,7 @@ class FaultPlan:
 
     def __init__(self, rates: Mapping[str, float] | None = None, seed: int = 0) -> None:
         self._seed = seed
-        self._calls = 0
+        self._calls: Counter[str] = Counter()
         self._scripted: deque[str | None] = deque()
         self._lock = threading.Lock()
         self._rates: dict[str, float] = {}
@@ -69,16 +71,19 @@ class FaultPlan:
         with self._lock:
             self._scripted.extend(names)
 
-    def next(self) -> Fate | None:
+    def next(self, api_name: str, params: Mapping[str, str]) -> Fate | None:
         """The fate of the call that is being answered now; None: it goes through."""
         with self._lock:
-            self._calls += 1
-            number, rates = self._calls, self._rates
-            scripted = bool(self._scripted)
+            rates, scripted = self._rates, bool(self._scripted)
+            if not (rates or scripted):
+                return None
+            request = f"{api_name} {sorted(params.items())}"
+            self._calls[request] += 1
+            call = f"{self._seed}:{request}:{self._calls[request]}"
             name = self._scripted.popleft() if scripted else None
         if not scripted:
-            name = _by_rate(rates, share_of(f"{self._seed}:{number}"))
-        return Fate(FAULTS[name], share_of(f"{self._seed}:{number}:draw")) if name else None
+            name = _by_rate(rates, share_of(call))
+        return Fate(FAULTS[name], share_of(f"{call}:draw")) if name else None
 
 
 def _by_rate(rates: Mapping[str, float], share: float) -> str | None:

@@ -189,7 +189,7 @@ class Sandbox:
         honest = Reply(
             envelope(code=refusal.code, text=refusal.text) if refusal else envelope(data=data)
         )
-        fate = self.faults.next()
+        fate = self.faults.next(api_name, params)
         reply = fate.spoil(api_name, honest) if fate else honest
         # A fault that does not apply, as no rows to a refusal, leaves the reply as it is.
         fault = fate.name if fate and reply is not honest else ""

@@ -14,7 +14,7 @@ from datasync_app.datasets import DAILY_DATASETS
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine import horizon, looks
 from datasync_app.engine.looks import RECENT_DATES
-from datasync_app.models import CellState, DailyBasic, SyncLedger
+from datasync_app.models import CellState, DailyBasic, SuspendD, SyncLedger
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.publication_plan import PublicationPlan
 from datasync_app.sandbox.server import Sandbox
@@ -173,6 +173,27 @@ def test_a_day_is_judged_after_its_suspensions(tiny: Sandbox, market: TinyMarket
     assert (factors.state, factors.received_rows) == (CellState.COMPLETE, 30)
 
 
+def test_a_resumption_that_the_first_list_lacked_comes_with_the_second(
+    tiny: Sandbox, market: TinyMarket, clock: Clock
+) -> None:
+    keep_from(MONDAY)
+    run("sync_daily_by_date")
+    assert state("suspend_d", "20260316") == CellState.EMPTY_CONFIRMED
+    market.resumed["20260316"] = {market.codes[3]}
+    moment = next_follow_up()
+    assert moment is not None and at(18, 30) <= moment < at(18, 31)
+    clock.now = moment
+    run("sync_daily_by_date")
+    assert list(SuspendD.objects.values_list("ts_code", "suspend_type")) == [(market.codes[3], "R")]
+    # A list is left alone when a second answer, half an hour later, has the same rows.
+    moment = next_follow_up()
+    assert moment is not None and at(19) <= moment < at(19, 1)
+    clock.now = moment
+    run("sync_daily_by_date")
+    assert calls_of(tiny, "suspend_d", "20260316") == 3
+    assert next_follow_up() is None
+
+
 def test_every_daily_dataset_gets_its_first_days_and_a_horizon(tiny: Sandbox) -> None:
     assert run("sync_daily_by_date").status == Status.SUCCESS
     for dataset in DAILY_DATASETS:
@@ -185,6 +206,10 @@ def test_every_daily_dataset_gets_its_first_days_and_a_horizon(tiny: Sandbox) ->
 
 def test_what_is_not_due_yet_gets_a_follow_up_at_its_hour(tiny: Sandbox, clock: Clock) -> None:
     keep_from(dt.date(2026, 3, 12))
+    run("sync_daily_by_date")
+    moment = next_follow_up()
+    assert moment is not None and at(18, 30) <= moment < at(18, 31), "suspensions are read twice"
+    clock.now = moment
     run("sync_daily_by_date")
     moment = next_follow_up()
     assert moment is not None and at(19) <= moment < at(19, 1)
@@ -290,4 +315,11 @@ def test_history_moves_every_horizon_and_asks_for_each_cell_once(
         if name not in {"trade_cal", "stock_basic"}
     )
     assert set(asked.values()) == {1}
+    before = len(tiny.requests)
+    moment = next_follow_up("sync_daily_history")
+    assert moment is not None and at(18, 30) <= moment < at(18, 31)
+    clock.now = moment
+    run("sync_daily_history", start="20260223")
+    once_more = Counter(name for name, params in tiny.requests[before:] if "trade_date" in params)
+    assert once_more == {"suspend_d": 16}, "only the lists that nothing else confirms"
     assert next_follow_up("sync_daily_history") is None

@@ -21,6 +21,8 @@ def row(dataset: Dataset) -> str:
     expected = EXPECTED[dataset.expectation]
     if dataset.expectation is Expectation.LISTED_CODES:
         expected += ", suspended or not" if dataset.expects_suspended else ", not suspended"
+    if dataset.read_twice:
+        expected += ", read twice"
     cells = (
         f"`{dataset.name}`", dataset.title, due or "-", again, expected,
         ", ".join(dataset.sisters) or "-", str(dataset.row_cap or "-"),

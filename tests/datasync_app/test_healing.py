@@ -19,6 +19,10 @@ from tests.datasync_app.test_daily_jobs import MONDAY, Clock, at, next_follow_up
 pytestmark = pytest.mark.django_db
 
 FAULTS = {"reset": 0.03, "server_error": 0.02, "partial": 0.02, "rate_minute": 0.003}
+# Which calls meet which fault follows from the seed alone. The first answers lack codes of the first day
+# of `daily`, a resumption or a break of 20260310, and factors of 20260312.
+SEED = 31596
+CUT = {("daily", "partial"), ("suspend_d", "partial"), ("adj_factor", "partial")}
 COMPARED = ("daily", "daily_basic", "adj_factor", "suspend_d")
 MOST_RUNS = 40
 
@@ -31,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 def faulty(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     market = GeneratedMarket(1, clock, companies=60)
-    with Sandbox(market, quota=0, clock=clock, faults=FAULTS) as sandbox:
+    with Sandbox(market, quota=0, clock=clock, faults=FAULTS, seed=SEED) as sandbox:
         client = on_the_clock(sandbox, clock, monkeypatch)
         yield sandbox
         client.close()
@@ -65,6 +69,7 @@ def test_every_due_cell_becomes_good_and_holds_what_the_source_has(
     for number, _moment in enumerate(moments(clock, evenings)):
         assert number < MOST_RUNS
         run("sync_daily_by_date")
+    assert faulty.faults_by_endpoint.keys() >= CUT
     open_cells = SyncLedger.objects.exclude(state__in=GOOD_STATES)
     assert not [f"{entry}: {entry.last_error}" for entry in open_cells]
     assert not SyncLedger.objects.exclude(disputes={}).exists()

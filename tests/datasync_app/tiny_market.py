@@ -30,7 +30,7 @@ class TinyMarket:
     `lost[date]` codes are left out of that day's bars, `lost_of[name, date]` out of another
     dataset's day, `rows_of` replaces the bars of a day. Endpoints that are not in `served` are
     denied; no answer has more than `cap` rows. `suspended[date]` codes are in `suspend_d`, and have
-    no row but in `adj_factor`.
+    no row but in `adj_factor`; `resumed[date]` codes are there, and have all.
     """
 
     identity = "sandbox:tiny"
@@ -39,6 +39,7 @@ class TinyMarket:
         self.codes = [f"{600000 + n}.SH" for n in range(codes)]
         self.lost: dict[str, set[str]] = {}
         self.lost_of: dict[tuple[str, str], set[str]] = {}
+        self.resumed: dict[str, set[str]] = {}
         self.suspended: dict[str, set[str]] = {}
         self.rows_of: dict[str, list[list[object]]] = {}
         self.renumbered: list[list[object]] = []
@@ -115,7 +116,12 @@ class TinyMarket:
 
     def _suspensions(self, params: Mapping[str, str]) -> Rows:
         date = params["trade_date"]
-        return [[code, date, None, "S"] for code in sorted(self.suspended.get(date, set()))]
+        kinds = {"S": self.suspended, "R": self.resumed}
+        return [
+            [code, date, None, kind]
+            for kind, codes in kinds.items()
+            for code in sorted(codes.get(date, set()))
+        ]
 
     def _index(self, params: Mapping[str, str]) -> Rows:
         days = self._calendar(params)

@@ -299,17 +299,25 @@ def test_it_can_be_switched_while_it_runs(small: ReplayMarket, ask: Ask) -> None
 
 def test_it_spoils_the_share_it_was_told() -> None:
     plan = FaultPlan({"http_502": 0.2, "empty": 0.05}, seed=3)
-    names = [fault.name if fault else None for fault in (plan.next() for _ in range(4000))]
+    fates = [plan.next("daily", {}) for _ in range(4000)]
+    names = [fate.name if fate else None for fate in fates]
 
     assert 700 < names.count("http_502") < 900
     assert 150 < names.count("empty") < 250
 
 
 @given(seed=st.integers(0, 2**63 - 1), rate=st.floats(0, 1))
-def test_it_spoils_the_same_calls_for_the_same_seed(seed: int, rate: float) -> None:
+def test_it_spoils_the_same_calls_for_the_same_seed_in_whatever_order(
+    seed: int, rate: float
+) -> None:
     one, other = (FaultPlan({"html": rate}, seed) for _ in range(2))
+    days = [f"202001{day:02d}" for day in range(1, 11)]
+    forwards = {day: [one.next("daily", {"trade_date": day}) for _ in range(2)] for day in days}
+    backwards = {
+        day: [other.next("daily", {"trade_date": day}) for _ in range(2)] for day in reversed(days)
+    }
 
-    assert [one.next() for _ in range(20)] == [other.next() for _ in range(20)]
+    assert forwards == backwards
 
 
 @pytest.mark.parametrize(
