@@ -401,11 +401,17 @@ class TestService:
         assert statuses("off") == []
 
     def test_a_run_that_does_not_end_is_cut_off_by_the_stop(self, jobs: JobRegistry) -> None:
-        release = threading.Event()
-        jobs.register("deaf", name="Deaf")(lambda run: {"released": release.wait(10)})
+        begun, release = threading.Event(), threading.Event()
+
+        def deaf(run: Run) -> None:
+            begun.set()
+            release.wait(30)
+
+        jobs.register("deaf", name="Deaf")(deaf)
         with serving(jobs, stop_seconds=0.2):
             configs.queue_run("deaf", Cause.API, jobs=jobs)
-            assert eventually(lambda: statuses("deaf") == ["RUNNING"])
+            # One that is claimed and has not begun is given back instead.
+            assert begun.wait(20)
         cut = ExecutionLog.objects.get(job_id="deaf")
         release.set()
         assert (cut.status, cut.error_message) == (Status.CANCELLED, "the scheduler was stopped")
