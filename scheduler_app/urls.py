@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from scheduler_app.api.channels import ChannelViewSet
 from scheduler_app.api.executions import ExecutionViewSet
 from scheduler_app.api.jobs import JobViewSet
 from scheduler_app.api.metrics import MetricsView
@@ -18,8 +19,13 @@ router.register("jobs", JobViewSet, basename="job")
 router.register("preview", PreviewViewSet, basename="preview")
 router.register("executions", ExecutionViewSet, basename="execution")
 
+notifications = SimpleRouter()
+notifications.trailing_slash = "/?"
+notifications.register("channels", ChannelViewSet, basename="channel")
+
 urlpatterns = [
     re_path(r"^healthz/?$", HealthView.as_view(), name="healthz"),
     re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     path("api/scheduler/", include(router.urls)),
+    path("api/notifications/", include(notifications.urls)),
 ]
