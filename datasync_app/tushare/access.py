@@ -111,12 +111,21 @@ class Access:
 
 @dataclass(frozen=True)
 class LimitRules:
-    """What decides beside the knowledge: the settings, per window of `window_seconds`."""
+    """What decides beside the knowledge: the settings, per window of `window_seconds`.
+
+    `minute_seconds` is how long the source's own window lasts, should ours be shorter.
+    """
 
     max_calls: int | None = None
     window_seconds: float = 60.0
     share: float = 1.0
     learned_lasts: dt.timedelta = dt.timedelta(days=7)
+    minute_seconds: float = 0.0
+
+    @property
+    def refusal_lasts(self) -> dt.timedelta:
+        """Until a call that was refused now counts no longer, in our window and in the source's."""
+        return dt.timedelta(seconds=max(self.window_seconds, self.minute_seconds))
 
     def account_limit(self, access: Access) -> int:
         """What the account may do as a whole: setting, else staff, else stated, else points."""
@@ -149,15 +158,15 @@ class LimitRules:
 
     def taught_lately(self, access: Access) -> bool:
         """Whether a refusal of this window has taught already."""
-        window = dt.timedelta(seconds=self.window_seconds)
-        return access.learned_at is not None and abs(access.now - access.learned_at) < window
+        at = access.learned_at
+        return at is not None and abs(access.now - at) < self.refusal_lasts
 
     def raised(self, access: Access) -> int | None:
         """The next higher limit when a clean window has passed since the last change."""
         if access.learned_limit is None or access.raised_at is None:
             return None
         ceiling = access.stated_limit or self.account_limit(access)
-        window = dt.timedelta(seconds=self.window_seconds)
+        window = self.refusal_lasts
         dirty = access.raised_at + window > access.now >= access.raised_at - window
         if access.learned_limit >= ceiling or dirty:
             return None

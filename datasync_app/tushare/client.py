@@ -297,7 +297,8 @@ class TushareClient(ConnectedDataApi):
         """What the end of a call says of the account and the endpoint."""
         if isinstance(outcome, TransportFailure) and outcome.code is None:
             if outcome.retry_after is not None:
-                limiter.hold(min(outcome.retry_after, limiter.window_seconds))
+                longest = self.limiters.rules.refusal_lasts.total_seconds()
+                limiter.hold(min(outcome.retry_after, longest))
             return
         self._latencies.note(call.api_name, seconds)
         if isinstance(outcome, RateLimited):

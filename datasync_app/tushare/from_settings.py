@@ -22,6 +22,7 @@ from datasync_app.tushare.transport import is_loopback, utc_now
 if TYPE_CHECKING:
     from datasync_app.tushare.client import TushareClient
 
+MINUTE_SECONDS = 60.0
 SANDBOX_TOKEN = "sandbox"  # noqa: S105 - what the sandbox accepts, no secret
 
 
@@ -53,13 +54,28 @@ def client_from_settings(cancelled: Callable[[], bool] | None = None) -> Tushare
 
 
 def rules_from_settings() -> LimitRules:
-    """What the settings say of the quota."""
+    """What the settings say of the quota.
+
+    Limits that no setting gives are calls a minute: a shorter window would let more of them go.
+    """
+    max_calls = settings.TUSHARE_RATE_LIMIT_MAX_CALLS
+    window, minute = settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS, _minute_seconds()
     return LimitRules(
-        max_calls=settings.TUSHARE_RATE_LIMIT_MAX_CALLS,
-        window_seconds=settings.TUSHARE_RATE_LIMIT_WINDOW_SECONDS,
+        max_calls=max_calls,
+        window_seconds=max(window, minute) if max_calls is None else window,
         share=settings.TUSHARE_QUOTA_SHARE,
         learned_lasts=dt.timedelta(days=settings.TUSHARE_LEARNED_LIMIT_DAYS),
+        minute_seconds=minute,
     )
+
+
+def _minute_seconds() -> float:
+    """How long the source counts a call; on this machine whatever the setting says of a sandbox."""
+    try:
+        _token, base_url = source_from_settings()
+    except NoSource:
+        return 0.0
+    return 0.0 if is_loopback(base_url) else MINUTE_SECONDS
 
 
 def current_limit(api_name: str) -> int:

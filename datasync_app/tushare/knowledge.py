@@ -87,7 +87,7 @@ class MemoryKnowledge:
                 stated_limit=stated,
                 learned_limit=self._rules.learned(access, stated, had),
                 learned_at=now,
-                raised_at=now + dt.timedelta(seconds=self._rules.window_seconds),
+                raised_at=now + self._rules.refusal_lasts,
             )
 
         self._change(api_name, now, taught)
@@ -240,7 +240,7 @@ class StoredKnowledge:
         access = self._read(api_name)
         if self._rules.taught_lately(access):
             return
-        window = dt.timedelta(seconds=self._rules.window_seconds)
+        window = self._rules.refusal_lasts
         self._note(
             api_name,
             "stated_limit = %s, learned_limit = %s, learned_at = clock_timestamp(),"
@@ -248,7 +248,7 @@ class StoredKnowledge:
             [stated, self._rules.learned(access, stated, had), window],
             # Again, as others may have learned since, in other processes too.
             only="(learned_at IS NULL OR abs(extract(epoch FROM clock_timestamp() - learned_at)) >= %s)",
-            only_values=[self._rules.window_seconds],
+            only_values=[window.total_seconds()],
         )
 
     def raise_limit(self, api_name: str, access: Access, limit: int) -> None:

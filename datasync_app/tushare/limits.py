@@ -102,7 +102,7 @@ class EndpointLimiters:
         self.knowledge.account_has(account, now or self._now())
 
     def refused(self, refusal: RateLimited, now: dt.datetime) -> None:
-        """Learn from a refusal: hold the endpoint for a window, or leave it alone until its reset.
+        """Learn from a refusal: hold the endpoint until its window has passed, or until its reset.
 
         The source counts refused calls too, so only a full window of silence helps.
         """
@@ -110,7 +110,7 @@ class EndpointLimiters:
             self.knowledge.spend(refusal, now)
             return
         limiter = self.for_endpoint(refusal.api_name)
-        limiter.hold(limiter.window_seconds)
+        limiter.hold(self.rules.refusal_lasts.total_seconds())
         self.knowledge.learn(refusal.api_name, refusal.limit, limiter.used(), now)
 
     def denied(self, refusal: Denied, now: dt.datetime) -> None:

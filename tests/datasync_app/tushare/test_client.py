@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from datasync_app.tushare.client import TushareClient
-from datasync_app.tushare.from_settings import client_from_settings
+from datasync_app.tushare.from_settings import client_from_settings, rules_from_settings
 from datasync_app.tushare.outcomes import AnswerKind, BadRequest, Mismatched, NoSource
 from tests import processes
 from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer
@@ -167,6 +167,26 @@ def test_it_uses_the_token_and_the_address_of_the_settings(no_source: Settings, 
     assert one.base_url == "https://api.tushare.pro/dataapi"
     assert one.limiters is other.limiters
     assert one.limiters.for_endpoint("daily").max_calls == 7
+
+
+@pytest.mark.parametrize(
+    ("base_url", "max_calls", "window", "refused_for"),
+    [
+        ("https://api.tushare.pro/dataapi", None, 60, 60),
+        ("https://api.tushare.pro/dataapi", 3, 5, 60),
+        ("http://127.0.0.1:9", None, 5, 5),  # a sandbox, whose minutes may be short
+    ],
+)
+def test_a_limit_by_the_points_counts_for_no_less_than_a_minute_of_the_source(
+    no_source: Settings, base_url: str, max_calls: int | None, window: float, refused_for: float
+) -> None:
+    no_source.TUSHARE_TOKEN, no_source.TUSHARE_BASE_URL = "a-token", base_url
+    no_source.TUSHARE_RATE_LIMIT_MAX_CALLS = max_calls
+    no_source.TUSHARE_RATE_LIMIT_WINDOW_SECONDS = 5.0
+    rules = rules_from_settings()
+
+    assert rules.window_seconds == window
+    assert rules.refusal_lasts == dt.timedelta(seconds=refused_for)
 
 
 @pytest.mark.django_db

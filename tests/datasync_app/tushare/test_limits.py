@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from datasync_app.tushare.knowledge import MemoryKnowledge
 from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
 from datasync_app.tushare.outcomes import DenialKind, Denied, RateLimited, RateUnit
 from datasync_app.tushare.wire import Call
+from tests.datasync_app.tushare.virtual_clock import VirtualClock
 
 NOW = dt.datetime(2026, 5, 6, 7, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -56,6 +58,32 @@ def test_it_learns_from_a_refusal_what_we_had_in_the_window() -> None:
 
     assert limiters.for_endpoint("daily").max_calls == 76
     assert limiters.for_endpoint("adj_factor").max_calls == 195
+
+
+def test_a_refused_endpoint_waits_for_the_minute_of_the_source_however_short_our_window(
+    clock: VirtualClock,
+) -> None:
+    """Three a second, refused by a source that counts 200 a minute."""
+
+    def now() -> dt.datetime:
+        return NOW + dt.timedelta(seconds=clock.now)
+
+    limiters = EndpointLimiters(
+        rules=LimitRules(3, 1.0, minute_seconds=60), clock=clock, sleep=clock.sleep, now=now
+    )
+    daily = limiters.for_endpoint("daily")
+    daily.acquire_blocking().answered()
+    refusal = RateLimited("", limit=200, unit=RateUnit.MINUTE, api_name="daily")
+    for _ in range(2):  # a second one, that was under way, teaches nothing more
+        limiters.refused(refusal, now())
+        clock.now += 5
+    learned = limiters.knowledge.of("daily", now())
+
+    daily.acquire_blocking()
+
+    assert clock.now == pytest.approx(65)
+    assert learned.learned_at == NOW
+    assert limiters.rules.raised(dataclasses.replace(learned, now=NOW + 1.9 * MINUTE)) is None
 
 
 def test_calls_that_are_refused_together_teach_once() -> None:
