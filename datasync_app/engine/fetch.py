@@ -54,8 +54,9 @@ def fetch_cells(
     more cells wait to be taken, the fewer: where writing is slower, answers come one by one.
     `codes_of` names the codes a cell may hold, for answers that must be split by code.
     `tick` is called at least once a second, also while every call waits for quota; what it raises
-    ends the iteration. Closing the iterator starts no further call; those in flight end by their
-    own deadline. Once `cancelled`, none is started either, and what those in flight bring is given.
+    ends the iteration. Closing the iterator starts no further call; those in flight end with their
+    client, or by their own deadline. Once `cancelled`, none is started either, and what those in
+    flight bring is given.
     """
 
     def call(cell: Cell) -> Fetched | None:

@@ -35,8 +35,8 @@ class Lanes:
     """Iterates over (number of the plan, what was fetched), in the order of arrival.
 
     `tick` is called at least once a second in the thread that iterates; what it raises ends the
-    iteration. However the block is left, waiting calls are told to end, and those in flight end by
-    their own deadline.
+    iteration. However the block is left, waiting calls are told to end, and those in flight end with
+    their client, or by their own deadline.
     """
 
     def __init__(

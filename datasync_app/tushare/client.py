@@ -24,6 +24,7 @@ from datasync_app.tushare.outcomes import (
     BadRequest,
     CallCancelled,
     Denied,
+    HungUp,
     RateLimited,
     SourceAway,
     TransportFailure,
@@ -115,7 +116,7 @@ class TushareClient(ConnectedDataApi):
 
         Raises:
             TushareError: the call did not end in a well-formed answer to what was asked.
-            CallCancelled: `cancelled` said so while waiting.
+            CallCancelled: `cancelled` said so while waiting, or the client is closed.
         """
         _refuse_what_cannot_be_sent(api_name, params)
         call = Call(
@@ -166,7 +167,7 @@ class TushareClient(ConnectedDataApi):
         return calls_to_hide(self._latencies.p90(api_name), limit, window)
 
     def close(self) -> None:
-        """Close the connections that are kept open; the journal of the calls is written."""
+        """Close the connections, those of calls under way too; the journal of the calls is written."""
         super().close()
         if self._journal is not None:
             self._journal.flush()
@@ -240,6 +241,9 @@ class TushareClient(ConnectedDataApi):
             self.limiters.check(call, self._now())
             if way is Way.FREE and self._circuit.seconds_left() > 0:
                 raise self._away(call)
+            if self._transport.is_closed:
+                asked = show_call(call.api_name, call.params)
+                raise CallCancelled(f"{asked} was not asked, as its client is closed.")
             return cancelled is not None and cancelled()
 
         came = self._clock()
@@ -259,7 +263,7 @@ class TushareClient(ConnectedDataApi):
                     seconds = self._clock() - sent
             outcome = _judge(reply, call)
             # Before anything that may fail: others wait for what a probe found out.
-            self._tell_circuit(outcome)
+            self._tell_circuit(outcome, way)
         finally:
             if outcome is None:
                 self._circuit.gave_up(way)
@@ -268,6 +272,8 @@ class TushareClient(ConnectedDataApi):
             self._learn(call, outcome, limiter, seconds)
         except QuotaUnavailable as error:
             logger.error("action=learn api_name=%s: %s", call.api_name, error)
+        if isinstance(outcome, HungUp):
+            raise CallCancelled(str(outcome))
         if isinstance(outcome, TushareError):
             raise outcome
         return outcome
@@ -284,9 +290,11 @@ class TushareClient(ConnectedDataApi):
             self._pause(LOOK_AGAIN_SECONDS, cancelled)
         return way
 
-    def _tell_circuit(self, outcome: Answer | TushareError) -> None:
+    def _tell_circuit(self, outcome: Answer | TushareError, way: Way) -> None:
         """Whether the source answers; that it says no is an answer."""
-        if _is_no_answer(outcome):
+        if isinstance(outcome, HungUp):
+            self._circuit.gave_up(way)
+        elif _is_no_answer(outcome):
             self._circuit.failed(str(outcome))
         else:
             self._circuit.succeeded()

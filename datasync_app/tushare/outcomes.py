@@ -147,6 +147,10 @@ class TransportFailure(TushareError):
         self.retry_after = retry_after
 
 
+class HungUp(TransportFailure):
+    """The call was under way when its client was closed: nobody waits for the answer any more."""
+
+
 class SourceAway(TransportFailure):
     """No call was made: the source has failed many in a row, and is asked again at `until`."""
 

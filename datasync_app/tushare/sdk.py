@@ -75,7 +75,7 @@ class ConnectedDataApi(DataApi, abc.ABC):  # type: ignore[misc] # the SDK has no
         return frame
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the connections; calls under way end at once, and later ones are not made."""
         self._transport.close()
 
     def _post(self, call: Call) -> Reply:

@@ -6,18 +6,19 @@ and no exception that holds the request leaves this module.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import ipaddress
 import threading
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 import urllib3
 from requests.auth import AuthBase
 
-from datasync_app.tushare.deadline import WatchedAdapter, deadline
-from datasync_app.tushare.outcomes import TransportFailure, show_call
+from datasync_app.tushare.deadline import Deadline, WatchedAdapter, deadline
+from datasync_app.tushare.outcomes import HungUp, TransportFailure, show_call
 from datasync_app.tushare.wire import Call, Reply
 
 CONNECT_TIMEOUT = 5.0
@@ -60,6 +61,7 @@ class Transport:
         self._now = now
         self._call_timeout = call_timeout
         self._idle: list[requests.Session] = []
+        self._under_way: set[Deadline] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -68,13 +70,21 @@ class Transport:
 
         Raises:
             TransportFailure: no complete HTTP answer within the deadline.
+            HungUp: it was closed before the answer was complete.
         """
         session = self._take()
         try:
-            with deadline(self._call_timeout) as limit:
+            with deadline(self._call_timeout) as limit, self._ended_by_close(limit):
                 reply, problem = self._send(session, call, payload)
         finally:
             self._give_back(session)
+        if limit.passed and self.is_closed:
+            raise HungUp(
+                f"The call {show_call(call.api_name, call.params)} was cut off, as its client was "
+                "closed.",
+                api_name=call.api_name,
+                params=call.params,
+            )
         if limit.passed:
             raise self._failure(
                 call, f"had not ended after {self._call_timeout:g} s", transient=True
@@ -84,13 +94,32 @@ class Transport:
             raise self._failure(call, f"failed: {_root_cause(problem)}", transient=passing)
         return _cleared(reply, token)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
-        """Close idle connections; those in use are closed when their call ends."""
+        """Close the connections; calls under way end at once, and later ones are not made."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            under_way = list(self._under_way)
+        for limit in under_way:
+            limit.pass_()
         for session in idle:
             session.close()
+
+    @contextlib.contextmanager
+    def _ended_by_close(self, limit: Deadline) -> Iterator[None]:
+        with self._lock:
+            self._under_way.add(limit)
+        if self._closed:
+            limit.pass_()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(limit)
 
     def _send(
         self, session: requests.Session, call: Call, payload: Mapping[str, object]

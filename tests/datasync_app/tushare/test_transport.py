@@ -8,12 +8,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from datasync_app.tushare.circuit import Circuit, Way
 from datasync_app.tushare.client import TushareClient
-from datasync_app.tushare.outcomes import AnswerKind, TransportFailure, TushareError
+from datasync_app.tushare.journal import CallJournal
+from datasync_app.tushare.outcomes import (
+    AnswerKind,
+    CallCancelled,
+    TransportFailure,
+    TushareError,
+)
 from datasync_app.tushare.transport import Transport, is_loopback
 from datasync_app.tushare.wire import Call
 from tests.datasync_app.tushare.faulty_server import (
@@ -28,6 +37,7 @@ from tests.datasync_app.tushare.faulty_server import (
     reset_after,
     stall,
 )
+from tests.waiting import eventually
 
 Serve = Callable[..., FaultyServer]
 Connect = Callable[..., TushareClient]
@@ -88,6 +98,32 @@ def test_it_leaves_no_thread_behind(serve: Serve, connect: Connect) -> None:
         client.fetch("daily", {}, ["close"])
 
     assert threading.active_count() <= before + 1  # the server's thread for the one connection
+
+
+def test_closing_the_client_ends_calls_under_way_and_blames_nobody(
+    serve: Serve, token: str
+) -> None:
+    server = serve(drip(OK + b"\r\n{"))
+    circuit = Circuit(failures=1)
+    journal = Mock(CallJournal)
+    client = TushareClient(token, server.url, circuit=circuit, journal=journal)
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(client.fetch, name, {}, ["close"]) for name in ("daily", "adj_factor")]
+        assert eventually(lambda: len(server.requests) == 2)
+        start = time.monotonic()
+        client.close()
+        for call in calls:
+            with pytest.raises(CallCancelled, match="cut off, as its client was closed"):
+                call.result(10)
+    assert time.monotonic() - start < 5
+
+    # Both have cost quota, which is written down; no further one is made.
+    assert client.limiters.for_endpoint("daily").used() == 1
+    assert [each.args[0].outcome for each in journal.record.call_args_list] == ["transport"] * 2
+    assert circuit.let_go() is Way.FREE
+    with pytest.raises(CallCancelled, match=r"daily\(\) was not asked, as its client is closed"):
+        client.fetch("daily", {}, ["close"])
+    assert len(server.requests) == 2
 
 
 def test_it_recovers_after_a_call_that_was_ended(serve: Serve, connect: Connect) -> None:
