@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from pydantic import BeforeValidator, Field
 
 # The first day of the Shanghai exchange: no market data is older.
@@ -23,7 +25,7 @@ def parse_date(text: str) -> dt.date:
             return dt.date(int(text[:4]), int(text[4:6]), int(text[6:]))
         except ValueError:
             pass
-    raise ValueError(f"{text!r} is not a date as YYYYMMDD")
+    raise ValueError(_("%r is not a date as YYYYMMDD") % text)
 
 
 def show_date(date: dt.date) -> str:
@@ -40,12 +42,14 @@ def _from_argument(value: object) -> dt.date:
         return value
     if isinstance(value, str):
         return parse_date(value)
-    raise ValueError(f"{value!r} is not a date as YYYYMMDD")
+    raise ValueError(_("%r is not a date as YYYYMMDD") % (value,))
 
 
 # The type of a date among a job's arguments: "20240131" in JSON, a date in Python.
 MarketDate = Annotated[
-    dt.date, BeforeValidator(_from_argument), Field(description="a date as YYYYMMDD")
+    dt.date,
+    BeforeValidator(_from_argument),
+    Field(description=gettext_noop("a date as YYYYMMDD")),
 ]
 
 
@@ -54,15 +58,16 @@ def check_range(kwargs: Mapping[str, Any]) -> str:
     start, end = kwargs.get("start"), kwargs.get("end")
     today = market_day(timezone.now())
     if start and end and start > end:
-        return f"The start {show_date(start)} lies after the end {show_date(end)}."
+        return _("The start %(start)s lies after the end %(end)s.") % {
+            "start": show_date(start),
+            "end": show_date(end),
+        }
     if start and start > today:
-        return (
-            f"The start {show_date(start)} lies in the future: "
-            f"it takes a date up to today, {show_date(today)}."
-        )
+        return _(
+            "The start %(start)s lies in the future: it takes a date up to today, %(today)s."
+        ) % {"start": show_date(start), "today": show_date(today)}
     if end and end < MARKET_BEGAN:
-        return (
-            f"The end {show_date(end)} lies before the market began: "
-            f"it takes a date from {show_date(MARKET_BEGAN)} on."
-        )
+        return _(
+            "The end %(end)s lies before the market began: it takes a date from %(first)s on."
+        ) % {"end": show_date(end), "first": show_date(MARKET_BEGAN)}
     return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from datasync_app.engine import calendar
 from datasync_app.errors import CalendarUnknown
@@ -16,7 +17,7 @@ NAME = "exchange"
 # A preview asks of many days at once; a day that flips is seen a minute later.
 REMEMBERED_SECONDS = 60.0
 
-_years: dict[int, tuple[float, frozenset[dt.date] | str]] = {}
+_years: dict[int, tuple[float, frozenset[dt.date] | None]] = {}
 
 
 def is_trading_day(day: dt.date) -> bool:
@@ -26,23 +27,23 @@ def is_trading_day(day: dt.date) -> bool:
         UnknownRunDay: the calendar of its year is not held.
     """
     held = _year(day.year)
-    if isinstance(held, str):
-        raise UnknownRunDay(held)
+    if held is None:
+        raise UnknownRunDay(_("the exchange calendar of %d is not held") % day.year)
     return day in held
 
 
-def _year(year: int) -> frozenset[dt.date] | str:
-    """The open days of a year, or the sentence that says why nobody knows them."""
-    asked_at, held = _years.get(year, (float("-inf"), ""))
+def _year(year: int) -> frozenset[dt.date] | None:
+    """The open days of a year; None where its calendar is not held."""
+    asked_at, held = _years.get(year, (float("-inf"), None))
     now = time.monotonic()
     if now - asked_at >= REMEMBERED_SECONDS:
         try:
             days = calendar.open_days(dt.date(year, 1, 1), dt.date(year, 12, 31))
             held = frozenset(days)
         except CalendarUnknown:
-            held = f"the exchange calendar of {year} is not held"
+            held = None
         _years[year] = now, held
     return held
 
 
-register_calendar(NAME, _("trading days only"), is_trading_day)
+register_calendar(NAME, gettext_lazy("trading days only"), is_trading_day)

@@ -13,7 +13,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from django.db import Error as DatabaseProblem
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from scheduler_app.cron import zone
 from scheduler_app.errors import SchedulerError, UnknownRunDay, short
@@ -84,7 +85,7 @@ class CalendarRegistry:
         """
         calendar = self._calendars.get(name)
         if calendar is None:
-            return RunDay(day, doubt=f"this version has no run calendar {short(name)}")
+            return RunDay(day, doubt=_("this version has no run calendar %s") % short(name))
         try:
             if calendar.is_run_day(day):
                 return RunDay(day)
@@ -94,13 +95,15 @@ class CalendarRegistry:
             raise
         except Exception as error:
             logger.exception("action=run_calendar name=%s day=%s failed", name, day)
-            return RunDay(day, doubt=f"the run calendar {name} failed: {error}")
-        return RunDay(day, why=f"{day} is not a run day: {calendar.title}")
+            said = _("the run calendar %(name)s failed: %(error)s")
+            return RunDay(day, doubt=said % {"name": name, "error": error})
+        said = _("%(day)s is not a run day: %(calendar)s")
+        return RunDay(day, why=said % {"day": day, "calendar": calendar.title})
 
 
 calendars = CalendarRegistry()
 register_calendar = calendars.register
-register_calendar(EVERY_DAY, _("every day"), lambda day: True)
+register_calendar(EVERY_DAY, gettext_lazy("every day"), lambda day: True)
 
 
 def run_day(config: JobConfig, slot: datetime) -> RunDay:

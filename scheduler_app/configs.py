@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone as clock
+from django.utils.translation import gettext as _
 
 from scheduler_app import cron, going_on, policy_rules
 from scheduler_app.errors import (
@@ -57,7 +58,9 @@ def validate(fields: Mapping[str, Any], jobs: JobRegistry = registry) -> None:
             lambda: cron.check_interval(fields.get("interval_seconds")),
         )
     else:
-        errors["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+        errors["trigger"] = _("The trigger is %(value)s; it takes cron or interval.") % {
+            "value": short(trigger)
+        }
     for field, sentence in policy_rules.problems(fields):
         errors.setdefault(field, sentence)
     if "job_id" in fields and "job_id" not in errors:
@@ -231,7 +234,8 @@ def _policies(given: Mapping[str, object] | None) -> dict[str, Any]:
         valid = ", ".join(policy_rules.POLICIES)
         raise InvalidSchedule(
             {
-                name: f"There is no policy {short(name)}. The policies are: {valid}."
+                name: _("There is no policy %(name)s. The policies are: %(valid)s.")
+                % {"name": short(name), "valid": valid}
                 for name in unknown
             }
         )
@@ -273,15 +277,22 @@ def _text_errors(fields: Mapping[str, Any]) -> dict[str, str]:
     for field, limit in _TEXT_LIMITS.items():
         value = fields.get(field)
         if value is not None and (problem := _bad_text(value, limit)):
-            errors[field] = f"The {field} is {short(value)}; {problem}."
+            errors[field] = _("The %(field)s is %(value)s; %(problem)s.") % {
+                "field": field,
+                "value": short(value),
+                "problem": problem,
+            }
     return errors
 
 
 def _bad_text(value: object, limit: int) -> str:
     if not isinstance(value, str):
-        return "it takes text"
+        return _("it takes text")
     if len(value) > limit:
-        return f"it takes at most {limit} characters, not {len(value)}"
+        return _("it takes at most %(most)d characters, not %(count)d") % {
+            "most": limit,
+            "count": len(value),
+        }
     if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
-        return "it holds a character that cannot be stored"
+        return _("it holds a character that cannot be stored")
     return ""

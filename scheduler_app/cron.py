@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim
+from django.utils.translation import gettext as _
 
 from scheduler_app.crontab import from_time, parse, zone
 from scheduler_app.errors import InvalidCron, short
@@ -131,8 +132,11 @@ def check_interval(seconds: object) -> int:
     whole = isinstance(seconds, int) and not isinstance(seconds, bool)
     if not whole or not 1 <= seconds <= MAX_INTERVAL_SECONDS:  # type: ignore[operator]
         raise InvalidCron(
-            f"The interval is {short(seconds)}; it takes a whole number of seconds from 1 to "
-            f"{MAX_INTERVAL_SECONDS} (365 days)."
+            _(
+                "The interval is %(value)s; it takes a whole number of seconds from 1 to %(most)d "
+                "(365 days)."
+            )
+            % {"value": short(seconds), "most": MAX_INTERVAL_SECONDS}
         )
     return seconds  # type: ignore[return-value]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from django.utils.translation import gettext as _
+
 
 class SchedulerError(Exception):
     """Root of every error that this app raises on purpose.
@@ -23,16 +25,19 @@ class UnknownJob(SchedulerError):
     def __init__(self, job_id: object, known: Iterable[str]) -> None:
         self.job_id = job_id
         self.known = tuple(known)
-        listed = ", ".join(self.known) or "none"
-        super().__init__(f"There is no job {short(job_id)}. The known jobs are: {listed}.")
+        super().__init__(
+            _("There is no job %(job)s. The known jobs are: %(known)s.")
+            % {"job": short(job_id), "known": ", ".join(self.known) or _("none")}
+        )
 
 
 class NotScheduled(SchedulerError):
     """The job exists but has no schedule."""
 
-    def __init__(self, job_id: str, what_for: str = "to stop") -> None:
+    def __init__(self, job_id: str, sentence: str = "") -> None:
+        """`sentence` names the job as %s, and says what cannot be done."""
         self.job_id = job_id
-        super().__init__(f"The job {job_id} has no schedule {what_for}.")
+        super().__init__((sentence or _("The job %s has no schedule to stop.")) % job_id)
 
 
 class InvalidKwargs(SchedulerError):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.forms.fields import InvalidJSONInput
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import configs, strict_json
@@ -15,6 +16,7 @@ from scheduler_app.errors import InvalidSchedule
 from scheduler_app.models import JobConfig
 from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import registry
+from scheduler_app.words import WEEKDAYS
 
 SCHEDULE_FIELDS = ["job_id", *configs.EDITABLE]
 POLICY_FIELDSETS: list[Any] = [
@@ -56,8 +58,11 @@ class KwargsField(forms.JSONField):
                 return strict_json.loads(value) if value.strip() else {}
             except (ValueError, RecursionError) as error:
                 raise forms.ValidationError(
-                    f"The arguments are not JSON: {error}. "
-                    'They are an object such as {"start": "20240102"}, or empty.'
+                    gettext(
+                        "The arguments are not JSON: %s. They are an object such as "
+                        '{"start": "20240102"}, or empty.'
+                    )
+                    % error
                 ) from None
         return super().to_python(value)
 
@@ -119,6 +124,8 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                 "data-preview": reverse("preview-list"),
                 "data-preview-title": _("Next runs, once saved"),
                 "data-preview-left-out": _("Left out by the run calendar"),
+                # Sunday first, as a browser counts.
+                "data-preview-days": " ".join(str(day) for day in (WEEKDAYS[6], *WEEKDAYS[:6])),
             }
         if "run_calendar" in self.fields:
             self.fields["run_calendar"] = self._calendar_field()
@@ -130,7 +137,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
             taken = set(JobConfig.objects.values_list("job_id", flat=True))
             field.choices = [  # type: ignore[attr-defined]
                 ("", _("choose a job")),
-                *((job.job_id, f"{job.name} ({job.job_id})") for job in registry
+                *((job.job_id, f"{gettext(job.name)} ({job.job_id})") for job in registry
                   if job.job_id not in taken),
             ]  # fmt: skip
 

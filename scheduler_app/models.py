@@ -11,6 +11,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -151,7 +152,8 @@ class JobConfig(Versioned, PolicyFields):
         ]
 
     def __str__(self) -> str:
-        return self.job_name or self.job_id
+        # The name that the job itself has is known to the catalogue; a person's own stands as it is.
+        return gettext(self.job_name) if self.job_name else self.job_id
 
 
 class Role(models.TextChoices):

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from scheduler_app.errors import InvalidCron
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
@@ -40,7 +41,9 @@ class JobOverview:
 
     @property
     def name(self) -> str:
-        return self.config.job_name or (self.job.name if self.job else self.job_id)
+        if self.config.job_name or self.job is None:
+            return str(self.config)
+        return gettext(self.job.name)
 
 
 def overview(

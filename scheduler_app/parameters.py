@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 _WORDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "object": "an object",
-    "array": "a list",
+    "string": gettext_lazy("text"),
+    "integer": gettext_lazy("a whole number"),
+    "number": gettext_lazy("a number"),
+    "boolean": gettext_lazy("true or false"),
+    "object": gettext_lazy("an object"),
+    "array": gettext_lazy("a list"),
 }
 _FORMATS = {
-    "date": "a date as YYYY-MM-DD",
-    "time": "a time as HH:MM:SS",
-    "date-time": "a moment as YYYY-MM-DDTHH:MM:SS with its offset",
+    "date": gettext_lazy("a date as YYYY-MM-DD"),
+    "time": gettext_lazy("a time as HH:MM:SS"),
+    "date-time": gettext_lazy("a moment as YYYY-MM-DDTHH:MM:SS with its offset"),
 }
 
 
@@ -30,23 +33,25 @@ def in_words(schema: Mapping[str, Any], defaults: Mapping[str, object]) -> str:
         for name, kind in schema.get("properties", {}).items()
     ]
     if schema.get("additionalProperties"):
-        described.append("any other argument")
+        described.append(_("any other argument"))
     return "; ".join(described)
 
 
 def _optional(default: object) -> str:
-    return ", optional" if default is None else f", optional [{default}]"
+    if default is None:
+        return _(", optional")
+    return _(", optional [%(default)s]") % {"default": default}
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
     if description := schema.get("description"):
-        return str(description)
+        return _(str(description))
     if "enum" in schema or "const" in schema:
-        return (
-            f"one of {', '.join(str(each) for each in schema.get('enum', [schema.get('const')]))}"
-        )
+        values = schema.get("enum", [schema.get("const")])
+        return _("one of %(values)s") % {"values": ", ".join(str(each) for each in values)}
     if options := schema.get("anyOf"):
-        return " or ".join(_kind(each) for each in options if each.get("type") != "null")
+        return _(" or ").join(_kind(each) for each in options if each.get("type") != "null")
     if schema.get("type") == "array" and (items := schema.get("items")):
-        return f"a list, each {_kind(items)}"
-    return _FORMATS.get(schema.get("format", "")) or _WORDS.get(schema.get("type", ""), "any value")
+        return _("a list, each %(kind)s") % {"kind": _kind(items)}
+    known = _FORMATS.get(schema.get("format", "")) or _WORDS.get(schema.get("type", ""))
+    return str(known or _("any value"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from scheduler_app.errors import InvalidSchedule, NotScheduled, short
 from scheduler_app.models import JobConfig
@@ -30,13 +31,15 @@ def pause(
     """
     errors = {}
     if until is not None and until <= now:
-        errors["until"] = f"The until is {utc(until)}, which is past; it takes a moment to come."
-    if len(reason) > REASON_AT_MOST:
-        errors["reason"] = (
-            f"The reason has {len(reason)} characters; it takes at most {REASON_AT_MOST}."
+        errors["until"] = _("The until is %s, which is past; it takes a moment to come.") % utc(
+            until
         )
+    if len(reason) > REASON_AT_MOST:
+        said = _("The reason has %(count)d characters; it takes at most %(most)d.")
+        errors["reason"] = said % {"count": len(reason), "most": REASON_AT_MOST}
     if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in reason):
-        errors["reason"] = f"The reason {short(reason)} holds a character that cannot be stored."
+        said = _("The reason %s holds a character that cannot be stored.")
+        errors["reason"] = said % short(reason)
     if errors:
         raise InvalidSchedule(errors)
     changes = {
@@ -46,7 +49,7 @@ def pause(
         "paused_reason": reason,
     }
     if not _write(job_id, changes, by):
-        raise NotScheduled(job_id, "to pause")
+        raise NotScheduled(job_id, _("The job %s has no schedule to pause."))
     logger.info("action=pause job_id=%s by=%s until=%s: %s", job_id, by, until, reason)
 
 
@@ -64,7 +67,7 @@ def resume(job_id: str, *, by: str, now: datetime) -> None:
         "resumed_at": now,
     }
     if not _write(job_id, changes, by):
-        raise NotScheduled(job_id, "to resume")
+        raise NotScheduled(job_id, _("The job %s has no schedule to resume."))
     logger.info("action=resume job_id=%s by=%s", job_id, by)
 
 

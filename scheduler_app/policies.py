@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
+from django.utils.translation import gettext as _
+
 from scheduler_app.calendars import RunDay
 from scheduler_app.models import ASKED_FOR, OF_A_SLOT, JobConfig, Status
 from scheduler_app.policy_fields import Overlap
@@ -47,8 +49,14 @@ def judge_slot(
         return Verdict(status, takes_over=others != Open())
     if config.overlap_policy == Overlap.QUEUE_ONE:
         if others.running is not None and others.waiting is not None:
-            waited = f"and execution {others.waiting} waited"
-            return Verdict(Status.SKIPPED_OVERLAP, f"{_still(others.running)} {waited}")
+            return Verdict(
+                Status.SKIPPED_OVERLAP,
+                _(
+                    "execution %(running)d of this job was still running and execution "
+                    "%(waiting)d waited"
+                )
+                % {"running": others.running, "waiting": others.waiting},
+            )
         # One that waits, with none that runs, is about to start: it goes first.
         return Verdict(Status.RUNNING if others == Open() else Status.QUEUED)
     if others.running is not None:
@@ -57,7 +65,7 @@ def judge_slot(
 
 
 def _still(running: int) -> str:
-    return f"execution {running} of this job was still running"
+    return _("execution %(running)d of this job was still running") % {"running": running}
 
 
 def judge_waiting(config: JobConfig | None, cause: str, due: datetime, now: datetime) -> Verdict:
@@ -67,7 +75,7 @@ def judge_waiting(config: JobConfig | None, cause: str, due: datetime, now: date
         return Verdict(Status.RUNNING)
     of_a_slot = cause in OF_A_SLOT
     if of_a_slot and (config is None or not config.enabled):
-        return Verdict(Status.CANCELLED, "its schedule was stopped before it could start")
+        return Verdict(Status.CANCELLED, _("its schedule was stopped before it could start"))
     if config is not None and paused(config, now):
         return Verdict(Status.QUEUED)
     if config is not None and of_a_slot and (expired := too_late(config, due, now)):
@@ -93,16 +101,20 @@ def paused(config: JobConfig, moment: datetime) -> str:
         return ""
     if config.paused_until is not None and moment >= config.paused_until:
         return ""
-    until = f" until {utc(config.paused_until)}" if config.paused_until else ""
-    reason = f": {config.paused_reason}" if config.paused_reason else ""
-    return f"paused by {config.paused_by or 'nobody named'}{until}{reason}"
+    said = {"who": config.paused_by or _("nobody named")}
+    if config.paused_until:
+        said["until"] = utc(config.paused_until)
+        sentence = _("paused by %(who)s until %(until)s") % said
+    else:
+        sentence = _("paused by %(who)s") % said
+    return f"{sentence}: {config.paused_reason}" if config.paused_reason else sentence
 
 
 def too_late(config: JobConfig, due: datetime, now: datetime) -> str:
     """Why a run that was due then is not started any more; empty while it may be."""
     limit = config.start_deadline_seconds
     if limit and now - due > timedelta(seconds=limit):
-        return f"it could not be started within {limit} s, its start deadline"
+        return _("it could not be started within %d s, its start deadline") % limit
     return ""
 
 
@@ -130,7 +142,7 @@ def failed_in_a_row(newest_first: Iterable[tuple[datetime, str]]) -> int:
     outcomes: dict[datetime, str] = {}
     for slot, status in newest_first:
         outcomes.setdefault(slot, status)
-    return sum(1 for _ in takewhile(lambda status: status == Status.FAILED, outcomes.values()))
+    return len(list(takewhile(lambda status: status == Status.FAILED, outcomes.values())))
 
 
 def utc(moment: datetime) -> str:

@@ -6,12 +6,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from scheduler_app.calendars import calendars
 from scheduler_app.errors import short
 from scheduler_app.models import JobConfig
 from scheduler_app.policy_fields import DAY_SECONDS, Misfire, Overlap
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 YEAR_SECONDS = 365 * DAY_SECONDS
 _CLOCK_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -23,7 +29,7 @@ class Whole:
 
     low: int
     high: int
-    of: str
+    of: StrOrPromise
 
     def problem(self, value: object) -> str:
         if (
@@ -32,8 +38,10 @@ class Whole:
             and self.low <= value <= self.high
         ):
             return ""
-        none = " (none)" if self.low == 0 else ""
-        return f"it takes a whole number of {self.of} from {self.low}{none} to {self.high}"
+        said = {"of": self.of, "low": self.low, "high": self.high}
+        if self.low == 0:
+            return _("it takes a whole number of %(of)s from 0 (none) to %(high)d") % said
+        return _("it takes a whole number of %(of)s from %(low)d to %(high)d") % said
 
 
 @dataclass(frozen=True)
@@ -45,12 +53,15 @@ class Factor:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if is_number and math.isfinite(value) and self.low <= value <= self.high:  # type: ignore[arg-type,operator]
             return ""
-        return f"it takes a number from {self.low:g} to {self.high:g}"
+        return _("it takes a number from %(low)g to %(high)g") % {
+            "low": self.low,
+            "high": self.high,
+        }
 
 
 class YesOrNo:
     def problem(self, value: object) -> str:
-        return "" if isinstance(value, bool) else "it takes true or false"
+        return "" if isinstance(value, bool) else _("it takes true or false")
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ class OneOf:
     def problem(self, value: object) -> str:
         if isinstance(value, str) and value in self.values:
             return ""
-        return f"it takes one of {', '.join(self.values)}"
+        return _("it takes one of %(names)s") % {"names": ", ".join(self.values)}
 
 
 class ClockTime:
@@ -69,7 +80,7 @@ class ClockTime:
     def problem(self, value: object) -> str:
         if value == "" or (isinstance(value, str) and _CLOCK_TIME.fullmatch(value)):
             return ""
-        return "it takes a time of day such as 19:30, or empty text for none"
+        return _("it takes a time of day such as 19:30, or empty text for none")
 
 
 class Calendar:
@@ -81,18 +92,18 @@ class Calendar:
 RULES: Mapping[str, Whole | Factor | YesOrNo | OneOf | ClockTime | Calendar] = {
     "run_calendar": Calendar(),
     "misfire_policy": OneOf(tuple(Misfire.values)),
-    "misfire_window_seconds": Whole(1, YEAR_SECONDS, "seconds"),
-    "start_deadline_seconds": Whole(0, YEAR_SECONDS, "seconds"),
+    "misfire_window_seconds": Whole(1, YEAR_SECONDS, gettext_lazy("seconds")),
+    "start_deadline_seconds": Whole(0, YEAR_SECONDS, gettext_lazy("seconds")),
     "overlap_policy": OneOf(tuple(Overlap.values)),
-    "time_limit_seconds": Whole(0, YEAR_SECONDS, "seconds"),
+    "time_limit_seconds": Whole(0, YEAR_SECONDS, gettext_lazy("seconds")),
     "runs_in_subprocess": YesOrNo(),
-    "max_retries": Whole(0, 20, "retries"),
-    "retry_delay_seconds": Whole(0, DAY_SECONDS, "seconds"),
+    "max_retries": Whole(0, 20, gettext_lazy("retries")),
+    "retry_delay_seconds": Whole(0, DAY_SECONDS, gettext_lazy("seconds")),
     "retry_backoff": Factor(1, 100),
-    "pause_after_failures": Whole(0, 1000, "failures"),
+    "pause_after_failures": Whole(0, 1000, gettext_lazy("failures")),
     "success_by": ClockTime(),
-    "retention_days": Whole(0, 36_500, "days"),
-    "retention_runs": Whole(0, 100_000, "executions"),
+    "retention_days": Whole(0, 36_500, gettext_lazy("days")),
+    "retention_runs": Whole(0, 100_000, gettext_lazy("executions")),
 }
 POLICIES = tuple(RULES)
 
@@ -101,7 +112,11 @@ def problems(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The policies among these fields that cannot be used: (field, sentence)."""
     for name, rule in RULES.items():
         if name in fields and (problem := rule.problem(fields[name])):
-            yield name, f"The {name} is {short(fields[name])}; {problem}."
+            yield (
+                name,
+                _("The %(field)s is %(value)s; %(problem)s.")
+                % {"field": name, "value": short(fields[name]), "problem": problem},
+            )
 
 
 def defaults() -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NotRequired, Protocol, Required, TypeVar, get_type_hints
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
@@ -19,6 +21,15 @@ from scheduler_app.run import Run
 
 MAX_KWARGS_BYTES = 64 * 1024
 MAX_KWARGS_DEPTH = 20
+# What pydantic says of the types that jobs take.
+PYDANTIC_SAYS = (
+    gettext_noop("input should be a valid string"),
+    gettext_noop("input should be a valid integer"),
+    gettext_noop("input should be a valid number"),
+    gettext_noop("input should be a valid boolean"),
+    gettext_noop("input should be a valid list"),
+    gettext_noop("input should be a valid dictionary"),
+)
 
 
 class JobFunction(Protocol):
@@ -55,15 +66,19 @@ class RegisteredJob:
         """The arguments a schedule may give: all but the first, which is the run."""
         return dict(list(inspect.signature(self.function).parameters.items())[1:])
 
-    @cached_property
+    @property
     def takes(self) -> str:
         """The arguments in words; empty where there are none."""
+        return in_words(*self._described)
+
+    @cached_property
+    def _described(self) -> tuple[dict[str, Any], dict[str, Any]]:
         defaults = {
             parameter.name: parameter.default
             for parameter in self.parameters.values()
             if parameter.default is not parameter.empty
         }
-        return in_words(self._adapter.json_schema(), defaults)
+        return self._adapter.json_schema(), defaults
 
     @cached_property
     def _adapter(self) -> TypeAdapter[dict[str, Any]]:
@@ -95,15 +110,17 @@ class RegisteredJob:
         first = error.errors(include_url=False, include_context=False)[0]
         argument = str(first["loc"][0]) if first["loc"] else "job_kwargs"
         where = "".join(f"[{part!r}]" for part in first["loc"][1:])
-        takes = ", ".join(self.parameters) or "none"
+        said = {"job": self.job_id, "takes": ", ".join(self.parameters) or _("none")}
         if first["type"] == "extra_forbidden":
-            return f"{self.job_id} takes no argument {short(argument)}. It takes: {takes}."
+            said["argument"] = short(argument)
+            return _("%(job)s takes no argument %(argument)s. It takes: %(takes)s.") % said
+        said["argument"] = f"{argument}{where}"
         if first["type"] == "missing":
-            return f"{self.job_id} needs the argument {argument}{where}. It takes: {takes}."
+            return _("%(job)s needs the argument %(argument)s. It takes: %(takes)s.") % said
         message = first["msg"].removeprefix("Value error, ").rstrip(".")
-        message = message[:1].lower() + message[1:]
-        given = short(first["input"])
-        return f"The argument {argument}{where} of {self.job_id} is {given}: {message}."
+        said["message"] = _(message[:1].lower() + message[1:])
+        said["value"] = short(first["input"])
+        return _("The argument %(argument)s of %(job)s is %(value)s: %(message)s.") % said
 
 
 class JobRegistry:
@@ -177,23 +194,25 @@ def _as_json(kwargs: object) -> str:
     """The arguments as JSON that PostgreSQL can store."""
     if not isinstance(kwargs, Mapping):
         raise InvalidKwargs(
-            f'Arguments are a JSON object such as {{"start": "20240102"}}, not {short(kwargs)}.'
+            _('Arguments are a JSON object such as {"start": "20240102"}, not %(value)s.')
+            % {"value": short(kwargs)}
         )
     _check_storable(kwargs, MAX_KWARGS_DEPTH)
     try:
         text = json.dumps(kwargs, ensure_ascii=False)
     except (TypeError, ValueError) as error:
-        raise InvalidKwargs(f"The arguments are not JSON: {error}.") from None
+        raise InvalidKwargs(_("The arguments are not JSON: %s.") % error) from None
     if len(text.encode()) > MAX_KWARGS_BYTES:
         raise InvalidKwargs(
-            f"The arguments take {len(text.encode()):,} bytes; at most {MAX_KWARGS_BYTES:,} fit."
+            _("The arguments take %(count)s bytes; at most %(most)s fit.")
+            % {"count": f"{len(text.encode()):,}", "most": f"{MAX_KWARGS_BYTES:,}"}
         )
     return text
 
 
 def _check_storable(value: object, depth: int) -> None:
     if depth < 0:
-        raise InvalidKwargs(f"The arguments are nested more than {MAX_KWARGS_DEPTH} deep.")
+        raise InvalidKwargs(_("The arguments are nested more than %d deep.") % MAX_KWARGS_DEPTH)
     if isinstance(value, Mapping):
         for key, item in value.items():
             _check_storable(key, depth)
@@ -202,9 +221,11 @@ def _check_storable(value: object, depth: int) -> None:
         for item in value:
             _check_storable(item, depth - 1)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise InvalidKwargs(f"The arguments hold {value}, which JSON has no number for.")
+        raise InvalidKwargs(_("The arguments hold %s, which JSON has no number for.") % value)
     elif isinstance(value, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value):
-        raise InvalidKwargs(f"The text {short(value)} holds a character that cannot be stored.")
+        raise InvalidKwargs(
+            _("The text %s holds a character that cannot be stored.") % short(value)
+        )
 
 
 registry = JobRegistry()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from django.utils.translation import gettext as _
+
 from scheduler_app.errors import short
 
 
@@ -19,13 +21,13 @@ def loads(text: str) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
+    raise ValueError(_("%s is not a JSON value") % name)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {short(key)} is given twice")
+            raise ValueError(_("the key %s is given twice") % short(key))
         found[key] = value
     return found

@@ -1,15 +1,46 @@
-"""A schedule in words, where there are plain ones; else its cron expression."""
+"""A schedule in words, where there are plain ones; else its cron expression.
+
+Each case is a sentence of its own, so that another language says it in its own way.
+"""
 
 from __future__ import annotations
 
 import re
 
+from django.utils.translation import gettext as _
+from django.utils.translation import npgettext_lazy, pgettext_lazy
+
 from scheduler_app.calendars import calendars
 from scheduler_app.models import JobConfig, Trigger
 from scheduler_app.policy_fields import EVERY_DAY
 
-_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_DAYS = (
+    pgettext_lazy("of a schedule", "Sunday"),
+    pgettext_lazy("of a schedule", "Monday"),
+    pgettext_lazy("of a schedule", "Tuesday"),
+    pgettext_lazy("of a schedule", "Wednesday"),
+    pgettext_lazy("of a schedule", "Thursday"),
+    pgettext_lazy("of a schedule", "Friday"),
+    pgettext_lazy("of a schedule", "Saturday"),
+    pgettext_lazy("of a schedule", "Sunday"),
+)
+# Monday first, as Python counts.
+WEEKDAYS = (
+    pgettext_lazy("weekday", "Mon"),
+    pgettext_lazy("weekday", "Tue"),
+    pgettext_lazy("weekday", "Wed"),
+    pgettext_lazy("weekday", "Thu"),
+    pgettext_lazy("weekday", "Fri"),
+    pgettext_lazy("weekday", "Sat"),
+    pgettext_lazy("weekday", "Sun"),
+)
+_EVERY_MINUTES = npgettext_lazy("interval", "every minute", "every %(count)d minutes", "count")
+_UNITS = (
+    (86400, npgettext_lazy("interval", "every day", "every %(count)d days", "count")),
+    (3600, npgettext_lazy("interval", "every hour", "every %(count)d hours", "count")),
+    (60, _EVERY_MINUTES),
+    (1, npgettext_lazy("interval", "every second", "every %(count)d seconds", "count")),
+)
 
 
 def schedule_in_words(config: JobConfig) -> str:
@@ -21,13 +52,14 @@ def schedule_in_words(config: JobConfig) -> str:
         words = _cron(config.cron_expression)
     if config.run_calendar == EVERY_DAY:
         return words
-    return f"{words}, {calendars.title(config.run_calendar)}"
+    calendar = calendars.title(config.run_calendar)
+    return _("%(when)s, %(calendar)s") % {"when": words, "calendar": calendar}
 
 
 def _interval(seconds: int) -> str:
-    for size, unit in _UNITS:
+    for size, every in _UNITS:
         if seconds and seconds % size == 0:
-            return _every(seconds // size, unit)
+            return every % {"count": seconds // size}
     return ""
 
 
@@ -38,41 +70,42 @@ def _cron(expression: str) -> str:
     minute, hour, *days = parts
     if hour == "*" and days == ["*", "*", "*"]:
         return _within_the_hour(minute) or expression
-    when = _when(days)
-    if when is None or not (minute.isdigit() and re.fullmatch(r"\d+(,\d+)*", hour)):
+    if not (minute.isdigit() and re.fullmatch(r"\d+(,\d+)*", hour)):
         return expression
-    times = [f"{int(each):02}:{int(minute):02}" for each in hour.split(",")]
-    return f"{when} at {_listed(times)}"
+    times = _listed([f"{int(each):02}:{int(minute):02}" for each in hour.split(",")])
+    return _at(times, days) or expression
 
 
 def _within_the_hour(minute: str) -> str | None:
-    if minute == "*":
-        return "every minute"
     if minute.isdigit():
-        return f"every hour at minute {int(minute)}"
-    if (step := re.fullmatch(r"\*/(\d+)", minute)) and 60 % int(step[1]) == 0:
-        return _every(int(step[1]), "minute")
+        return _("every hour at minute %(minute)d") % {"minute": int(minute)}
+    step = "1" if minute == "*" else minute.removeprefix("*/")
+    if step.isdigit() and int(step) and 60 % int(step) == 0:
+        return _EVERY_MINUTES % {"count": int(step)}
     return None
 
 
-def _when(days: list[str]) -> str | None:
+def _at(times: str, days: list[str]) -> str | None:
     """Day of month, month, weekday: only the plain cases."""
     day, month, weekday = days
     if month != "*":
         return None
     if day == "*" and weekday == "*":
-        return "every day"
+        return _("every day at %(times)s") % {"times": times}
     if weekday == "*" and day.isdigit():
-        return f"on day {int(day)} of the month"
+        return _("on day %(day)d of the month at %(times)s") % {"day": int(day), "times": times}
     if day == "*" and (span := re.fullmatch("([0-7])(?:-([0-7]))?", weekday)):
-        first, last = span.groups()
-        return _DAYS[int(first)] + (f" to {_DAYS[int(last)]}" if last else "")
+        first, last = (_DAYS[int(each)] if each else "" for each in span.groups())
+        if not last:
+            return _("%(day)s at %(times)s") % {"day": first, "times": times}
+        said = _("%(first)s to %(last)s at %(times)s")
+        return said % {"first": first, "last": last, "times": times}
     return None
 
 
-def _every(number: int, unit: str) -> str:
-    return f"every {unit}" if number == 1 else f"every {number} {unit}s"
-
-
-def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+def _listed(times: list[str]) -> str:
+    if len(times) == 1:
+        return times[0]
+    # Translators: stands between times of day.
+    most = _(", ").join(times[:-1])
+    return _("%(times)s and %(last)s") % {"times": most, "last": times[-1]}

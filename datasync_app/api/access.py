@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from django.utils.text import format_lazy
 from rest_framework.exceptions import APIException
 
-from scheduler_app.api.permissions import StaffWith
+from scheduler_app.api.permissions import NEEDS, StaffWith
 
 
 class MayDecideOnCells(StaffWith):
     permission = "datasync_app.change_syncledger"
-    message = f"This needs a staff account with the permission {permission}."
+    message = format_lazy(NEEDS, permission=permission)
 
 
 class Conflict(APIException):

@@ -108,7 +108,7 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
         running = ExecutionLog.objects.filter(pk=execution_id, status=Status.RUNNING)
         if running.exists():
             by = request.user.get_username()
-            going_on.ask_to_stop(execution_id, gettext("stopped by %s") % by)
+            going_on.ask_to_stop(execution_id, f"stopped by {by}")
             said = gettext("Execution %d was asked to stop; it does at its next checkpoint.")
             self.message_user(request, said % execution_id, messages.SUCCESS)
         else:
@@ -130,7 +130,8 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     def shown_duration(self, execution: ExecutionLog) -> str:
         if execution.duration_ms is None and execution.started_at and not execution.finished_at:
             passed = timezone.now() - execution.started_at
-            return f"{look.duration(max(0, int(passed.total_seconds()) * 1000))} so far"
+            so_far = look.duration(max(0, int(passed.total_seconds()) * 1000))
+            return gettext("%(time)s so far") % {"time": so_far}
         return look.duration(execution.duration_ms)
 
     @admin.display(description=_("job"))

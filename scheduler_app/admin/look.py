@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db.models import Model
 from django.http import HttpRequest
@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 
 from scheduler_app.history import Day
 from scheduler_app.models import ExecutionLog, Status
+from scheduler_app.words import WEEKDAYS
 
 NOTHING = "–"
 
@@ -24,7 +25,12 @@ def moment(value: datetime | None) -> str:
     if value is None:
         return NOTHING
     seconds = ":%S" if value.second else ""
-    return f"{value:%a %Y-%m-%d %H:%M{seconds} %Z}"
+    return f"{day(value)} {value:%H:%M{seconds} %Z}"
+
+
+def day(value: date) -> str:
+    """`Mon 2026-03-02`."""
+    return f"{WEEKDAYS[value.weekday()]} {value:%Y-%m-%d}"
 
 
 def local(value: datetime | None) -> SafeString | str:
@@ -39,13 +45,15 @@ def duration(milliseconds: int | None) -> str:
     if milliseconds is None:
         return NOTHING
     if milliseconds < 1000:
-        return f"{milliseconds} ms"
+        return gettext("%d ms") % milliseconds
     seconds = milliseconds // 1000
     if seconds < 60:
-        return f"{milliseconds / 1000:.1f} s"
+        return gettext("%.1f s") % (milliseconds / 1000)
     if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60:02} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+        said = {"minutes": seconds // 60, "seconds": f"{seconds % 60:02}"}
+        return gettext("%(minutes)d min %(seconds)s s") % said
+    said = {"hours": seconds // 3600, "minutes": f"{seconds % 3600 // 60:02}"}
+    return gettext("%(hours)d h %(minutes)s min") % said
 
 
 def badge(status: str) -> SafeString:
@@ -107,7 +115,11 @@ def chart(days: list[Day]) -> dict[str, str]:
         "plugins": {"legend": {"display": True, "position": "bottom"}},
         "scales": {"x": axis, "y": {**axis, "beginAtZero": True}},
     }
-    words = ", ".join(f"{sum(counts)} {label}" for label, _color, counts in kinds)
+    words = gettext("%(succeeded)d succeeded, %(failed)d failed, %(others)d others") % {
+        "succeeded": sum(day.succeeded for day in days),
+        "failed": sum(day.failed for day in days),
+        "others": sum(day.others for day in days),
+    }
     return {"data": json.dumps(data), "options": json.dumps(options), "words": words}
 
 

@@ -177,12 +177,12 @@ class JobConfigAdmin(OneClick, Past):
         job = _job(config)
         if job is None:
             return gettext("This version has no such job: the schedule is skipped.")
-        return job.not_built
+        return gettext(job.not_built) if job.not_built else ""
 
     @admin.display(description=_("what it does"))
     def what(self, config: JobConfig) -> str:
         job = _job(config)
-        return job.summary if job else look.NOTHING
+        return gettext(job.summary) if job and job.summary else look.NOTHING
 
     @admin.display(description=_("it takes"))
     def takes(self, config: JobConfig) -> str:
@@ -273,7 +273,7 @@ def _notes(coming: Upcoming) -> list[str]:
     if coming.pause:
         notes.append(coming.pause)
     if coming.left_out:
-        days = ", ".join(f"{day:%a %Y-%m-%d}" for day in coming.left_out)
+        days = ", ".join(look.day(day) for day in coming.left_out)
         notes.append(gettext("Left out by the run calendar: %s.") % days)
     if coming.doubt:
         notes.append(gettext("Days that nobody knows count as run days: %s.") % coming.doubt)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -45,7 +46,7 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
             # Django would take the body for empty, and a run would start without its arguments.
-            raise ParseError("Send the body with a Content-Length: chunks are not read.")
+            raise ParseError(_("Send the body with a Content-Length: chunks are not read."))
 
 
 class ApiViewSet(ViewSetMixin, ApiView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
@@ -85,7 +86,11 @@ class ExecutionViewSet(ApiViewSet):
         elif row.status != Status.QUEUED or not claims.withdraw(row.pk, reason):
             row.refresh_from_db()
             raise NotUnderWay(
-                f"Execution {row.pk} is {row.status}; only one that waits or runs can be cancelled."
+                _(
+                    "Execution %(execution)d is %(status)s; only one that waits or runs can be "
+                    "cancelled."
+                )
+                % {"execution": row.pk, "status": row.status}
             )
         row.refresh_from_db()
         return Response(ExecutionSerializer(row).data, status=202)
@@ -95,7 +100,7 @@ def _find(id: str) -> ExecutionLog:
     number = int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else 0
     row = ExecutionLog.objects.select_related("process").filter(pk=number).first()
     if row is None:
-        raise NotFound(f"There is no execution {short(id)}.")
+        raise NotFound(_("There is no execution %s.") % short(id))
     return row
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
@@ -170,7 +171,7 @@ class JobViewSet(ApiViewSet):
         body = read_body(request, TriggerBody)
         key = request.headers.get("Idempotency-Key")
         if key is not None and not key.strip():
-            raise InvalidSchedule({"Idempotency-Key": "The Idempotency-Key is empty."})
+            raise InvalidSchedule({"Idempotency-Key": _("The Idempotency-Key is empty.")})
         execution, created = configs.queue_run(
             job_id,
             Cause.API,
@@ -180,8 +181,11 @@ class JobViewSet(ApiViewSet):
         )
         if not created and body.get("job_kwargs") not in (None, execution.job_kwargs):
             raise KeyUsedOtherwise(
-                f"The Idempotency-Key {short(key)} was used for execution {execution.pk} with "
-                "other arguments: use a new key for a new run."
+                _(
+                    "The Idempotency-Key %(key)s was used for execution %(execution)d with other "
+                    "arguments: use a new key for a new run."
+                )
+                % {"key": short(key), "execution": execution.pk}
             )
         logger.info(
             "action=api_trigger job_id=%s execution=%s created=%s by=%s",
@@ -222,7 +226,8 @@ def _find(job_id: str) -> JobOverview:
 def _reason(body: dict[str, Any]) -> str:
     reason = body.get("reason", "")
     if not isinstance(reason, str):
-        raise InvalidSchedule({"reason": f"The reason is {short(reason)}; it takes text."})
+        said = _("The reason is %s; it takes text.")
+        raise InvalidSchedule({"reason": said % short(reason)})
     return reason
 
 
@@ -238,8 +243,11 @@ def _until(body: dict[str, Any]) -> datetime | None:
         pass
     raise InvalidSchedule(
         {
-            "until": f"The until is {short(given)}; it takes a moment with its offset, such as "
-            "2026-03-02T18:00:00+08:00."
+            "until": _(
+                "The until is %s; it takes a moment with its offset, such as "
+                "2026-03-02T18:00:00+08:00."
+            )
+            % short(given)
         }
     )
 
@@ -250,15 +258,19 @@ def _cron_expression(body: dict[str, Any]) -> str:
     if hour is None and minute is None:
         if expression is None:
             raise InvalidSchedule(
-                {"cron_expression": "Give cron_expression, or hour and minute: neither is there."}
+                {
+                    "cron_expression": _(
+                        "Give cron_expression, or hour and minute: neither is there."
+                    )
+                }
             )
         return expression  # type: ignore[no-any-return]  # configs checks that it is text
     if expression is not None:
         raise InvalidSchedule(
-            {"cron_expression": "Give cron_expression, or hour and minute, but not both."}
+            {"cron_expression": _("Give cron_expression, or hour and minute, but not both.")}
         )
     if hour is None:
-        raise InvalidSchedule({"hour": "The minute is given without its hour."})
+        raise InvalidSchedule({"hour": _("The minute is given without its hour.")})
     errors = {}
     for field, time in (("hour", (hour, 0)), ("minute", (0, 0 if minute is None else minute))):
         try:
@@ -274,15 +286,18 @@ def _interval_seconds(body: dict[str, Any]) -> int:
     seconds, minutes = body.get("interval_seconds"), body.get("interval_minutes")
     if (seconds is None) == (minutes is None):
         raise InvalidSchedule(
-            {"interval_seconds": "Give either interval_seconds or interval_minutes."}
+            {"interval_seconds": _("Give either interval_seconds or interval_minutes.")}
         )
     if minutes is None:
         return seconds  # type: ignore[return-value]  # configs checks that it is a number
     if isinstance(minutes, bool) or not isinstance(minutes, int):
         raise InvalidSchedule(
             {
-                "interval_minutes": f"The interval_minutes is {short(minutes)}; it takes a whole "
-                "number of minutes, or give interval_seconds."
+                "interval_minutes": _(
+                    "The interval_minutes is %s; it takes a whole number of minutes, or give "
+                    "interval_seconds."
+                )
+                % short(minutes)
             }
         )
     try:

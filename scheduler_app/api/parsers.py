@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
@@ -15,7 +17,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 class BodyTooLarge(APIException):
     status_code = 413
-    default_detail = f"The body is too large: it may have {MAX_BODY_BYTES:,} bytes."
+    default_detail = gettext_lazy("The body is too large: it may have %s bytes.")
     default_code = "too_large"
 
 
@@ -32,12 +34,12 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         raw = stream.read(MAX_BODY_BYTES + 1)
         if len(raw) > MAX_BODY_BYTES:
-            raise BodyTooLarge
+            raise BodyTooLarge(BodyTooLarge.default_detail % f"{MAX_BODY_BYTES:,}")
         try:
             return strict_json.loads(raw.decode("utf-8"))
         except UnicodeDecodeError:
-            raise ParseError("The body is not UTF-8 text.") from None
+            raise ParseError(_("The body is not UTF-8 text.")) from None
         except RecursionError:
-            raise ParseError("The body is nested too deep.") from None
+            raise ParseError(_("The body is nested too deep.")) from None
         except ValueError as error:
-            raise ParseError(f"The body is not valid JSON: {error}.") from None
+            raise ParseError(_("The body is not valid JSON: %s.") % error) from None

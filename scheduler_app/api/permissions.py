@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+NEEDS = _("This needs a staff account with the permission {permission}.")
+
 
 class StaffMayRead(BasePermission):
-    message = "This needs a staff account."
+    message: Promise = _("This needs a staff account.")
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return bool(request.user and request.user.is_authenticated and request.user.is_staff)
@@ -24,14 +29,14 @@ class StaffWith(StaffMayRead):
 
 class MayChangeSchedules(StaffWith):
     permission = "scheduler_app.change_jobconfig"
-    message = f"This needs a staff account with the permission {permission}."
+    message = format_lazy(NEEDS, permission=permission)
 
 
 class MayPauseSchedules(StaffWith):
     permission = "scheduler_app.pause_jobconfig"
-    message = f"This needs a staff account with the permission {permission}."
+    message = format_lazy(NEEDS, permission=permission)
 
 
 class MayTriggerJobs(StaffWith):
     permission = "scheduler_app.trigger_jobconfig"
-    message = f"This needs a staff account with the permission {permission}."
+    message = format_lazy(NEEDS, permission=permission)

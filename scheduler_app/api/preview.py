@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,16 +33,23 @@ class PreviewViewSet(ApiViewSet):
         """
         given = request.query_params
         unknown = {
-            name: f"There is no field {short(name)}. The fields are: {', '.join(FIELDS)}."
+            name: _("There is no field %s.") % short(name)
+            + " "
+            + _("The fields are: %s.") % ", ".join(FIELDS)
             for name in given
             if name not in FIELDS
         }
         trigger = given.get("trigger", Trigger.CRON)
         if trigger not in Trigger.values:
-            unknown["trigger"] = f"The trigger is {short(trigger)}; it takes cron or interval."
+            said = _("The trigger is %(value)s; it takes cron or interval.")
+            unknown["trigger"] = said % {"value": short(trigger)}
         calendar = given.get("run_calendar", EVERY_DAY)
         if problem := RULES["run_calendar"].problem(calendar):
-            unknown["run_calendar"] = f"The run_calendar is {short(calendar)}; {problem}."
+            unknown["run_calendar"] = _("The %(field)s is %(value)s; %(problem)s.") % {
+                "field": "run_calendar",
+                "value": short(calendar),
+                "problem": problem,
+            }
         if unknown:
             raise InvalidSchedule(unknown)
         config = JobConfig(

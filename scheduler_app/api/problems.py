@@ -16,6 +16,8 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException, UnreadablePostError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException
 from rest_framework.settings import api_settings
@@ -26,6 +28,23 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+# The titles, as HTTP names its statuses.
+TITLES = (
+    gettext_noop("Bad Request"),
+    gettext_noop("Unauthorized"),
+    gettext_noop("Forbidden"),
+    gettext_noop("Not Found"),
+    gettext_noop("Method Not Allowed"),
+    gettext_noop("Not Acceptable"),
+    gettext_noop("Conflict"),
+    gettext_noop("Precondition Failed"),
+    gettext_noop("Request Entity Too Large"),
+    gettext_noop("Unsupported Media Type"),
+    gettext_noop("Precondition Required"),
+    gettext_noop("Too Many Requests"),
+    gettext_noop("Internal Server Error"),
+    gettext_noop("Service Unavailable"),
+)
 
 Errors = Mapping[str, list[str]]
 
@@ -41,7 +60,7 @@ def problem(
     surrogate cannot break it."""
     body = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _(HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
         "errors": dict(errors or {}),
@@ -61,19 +80,19 @@ def problem_handler(exception: Exception, context: Mapping[str, Any]) -> HttpRes
 
 def _django_exception(exception: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     if isinstance(exception, Http404):
-        return problem(404, "There is nothing at this address.")
+        return problem(404, _("There is nothing at this address."))
     if isinstance(exception, PermissionDenied):
-        return problem(403, str(exception) or "This account may not do that.")
+        return problem(403, str(exception) or _("This account may not do that."))
     if isinstance(exception, OperationalError | InterfaceError):
         logger.error("action=api_database_down path=%s: %s", _path(context), _line(exception))
         return problem(
             503,
-            "The database cannot be reached. Try again in a few seconds.",
+            _("The database cannot be reached. Try again in a few seconds."),
             headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         )
     if isinstance(exception, DataError):
         logger.warning("action=api_data_refused path=%s: %s", _path(context), _line(exception))
-        return problem(400, "The database cannot store a value of this request.")
+        return problem(400, _("The database cannot store a value of this request."))
     if isinstance(
         exception,
         SuspiciousOperation
@@ -82,20 +101,20 @@ def _django_exception(exception: Exception, context: Mapping[str, Any]) -> HttpR
         | UnreadablePostError
         | RawPostDataException,
     ):
-        return problem(400, "The request cannot be read: send a JSON object.")
+        return problem(400, _("The request cannot be read: send a JSON object."))
     return None
 
 
 def _fault(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     logger.error("action=api_fault path=%s", _path(context), exc_info=exception)
-    return problem(500, "StockSync failed at this request. Its log says more.")
+    return problem(500, _("StockSync failed at this request. Its log says more."))
 
 
 @csrf_exempt
 def unknown_path(request: HttpRequest) -> HttpResponse:
     """What `/api/` answers where nothing is."""
     return problem(
-        404, "There is nothing at this address. The addresses are listed at /api/schema/."
+        404, _("There is nothing at this address. The addresses are listed at /api/schema/.")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from scheduler_app.errors import InvalidSchedule, short
@@ -22,7 +23,8 @@ def read_query(request: Request, filters: Mapping[str, Kind]) -> dict[str, Any]:
     """
     given = request.query_params
     errors = {
-        name: f"There is no filter {short(name)}. The filters are: {', '.join(filters)}."
+        name: _("There is no filter %(name)s. The filters are: %(valid)s.")
+        % {"name": short(name), "valid": ", ".join(filters)}
         for name in given
         if name not in filters
     }
@@ -48,7 +50,8 @@ def whole_number(least: int, most: int, default: int) -> Callable[[str | None], 
             return default
         if not (text.isascii() and text.isdigit() and least <= int(text[:10]) <= most):
             raise ValueError(
-                f"The limit is {short(text)}; it takes a whole number from {least} to {most}."
+                _("The limit is %(value)s; it takes a whole number from %(least)d to %(most)d.")
+                % {"value": short(text), "least": least, "most": most}
             )
         return int(text)
 
@@ -61,7 +64,9 @@ def _read(name: str, kind: Kind, text: str | None) -> Any:
     if text is None:
         return None
     if "\0" in text:
-        raise ValueError(f"The {name} is {short(text)}; it holds a character that no text has.")
+        said = _("The %(field)s is %(value)s; it holds a character that no text has.")
+        raise ValueError(said % {"field": name, "value": short(text)})
     if not isinstance(kind, type) and text not in kind:
-        raise ValueError(f"There is no {name} {short(text)}. The values are: {', '.join(kind)}.")
+        said = _("There is no %(field)s %(value)s. The values are: %(valid)s.")
+        raise ValueError(said % {"field": name, "value": short(text), "valid": ", ".join(kind)})
     return text

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -158,10 +159,10 @@ class JobSerializer(serializers.Serializer[JobOverview]):
     retention_runs = serializers.IntegerField(source="config.retention_runs", read_only=True)
 
     def get_summary(self, row: JobOverview) -> str:
-        return row.job.summary if row.job else ""
+        return _translated(row.job.summary) if row.job else ""
 
     def get_not_built(self, row: JobOverview) -> str:
-        return row.job.not_built if row.job else ""
+        return _translated(row.job.not_built) if row.job else ""
 
     def get_takes(self, row: JobOverview) -> str:
         return row.job.takes if row.job else ""
@@ -254,6 +255,10 @@ class ProblemSerializer(serializers.Serializer[Any]):
     )
 
 
+def _translated(text: str) -> str:
+    return _(text) if text else ""
+
+
 class _AsGiven(serializers.Field[Any, Any, Any, Any]):
     """Passed on as it came: `configs` checks it, so that API and admin say the same sentences."""
 
@@ -285,20 +290,24 @@ class Body(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, Mapping):
             raise serializers.ValidationError(
-                {"": [f"The body is a JSON object, not {short(data)}. {self._valid()}"]}
+                {"": [_("The body is a JSON object, not %s.") % short(data) + f" {self._valid()}"]}
             )
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             raise serializers.ValidationError(
                 {
-                    short(name).strip("'\""): [f"There is no field {short(name)}. {self._valid()}"]
+                    short(name).strip("'\""): [
+                        _("There is no field %s.") % short(name) + f" {self._valid()}"
+                    ]
                     for name in unknown[:10]
                 }
             )
         return {name: value for name, value in data.items() if value is not None}
 
     def _valid(self) -> str:
-        return f"The fields are: {', '.join(self.fields)}." if self.fields else "It takes no field."
+        if not self.fields:
+            return _("It takes no field.")
+        return _("The fields are: %s.") % ", ".join(self.fields)
 
 
 @extend_schema_field({"type": "number", "nullable": True})

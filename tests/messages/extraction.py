@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -49,7 +50,24 @@ def messages_of(app: str) -> Catalog:
     catalogue = Catalog(fuzzy=False)
     for path in _sources(REPOSITORY / app):
         _add(catalogue, path, path.relative_to(REPOSITORY))
+        if path.name == "jobs.py":
+            for text in _of_jobs(path):
+                catalogue.add(text, locations=[(path.relative_to(REPOSITORY).as_posix(), 0)])
     return catalogue
+
+
+def _of_jobs(path: Path) -> Iterator[str]:
+    """What people read of a job stands in its code: its name, what is not built of it, and the
+    first line of its docstring."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "register_job":
+                yield (ast.get_docstring(node) or "").partition("\n")[0]
+                for keyword in decorator.keywords:
+                    if keyword.arg in {"name", "not_built"}:
+                        yield ast.literal_eval(keyword.value)
 
 
 def add_foreign(catalogue: Catalog) -> None:

@@ -13,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
     box.hidden = true;
     (document.querySelector(".field-timezone")?.closest(".form-row") || cron).after(box);
 
-    const days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const days = cron.dataset.previewDays.split(" ");
     // 2026-03-02T18:00:00+08:00 as Mon 2026-03-02 18:00 +08:00, in the schedule's own time zone.
     const shown = (moment) => {
         const [, date, time, seconds, offset] =
