@@ -34,12 +34,15 @@ from datasync_app.models.quota import LIMIT_RULE
 from datasync_app.report_pages import ReportPages
 from datasync_app.task_pages import TaskPages
 from scheduler_app.admin import base, look
+from scheduler_app.admin.paging import BoundedPaginator
 
 
 class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
     """A table that only the engine writes."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
 
 
 @admin.register(SyncTask)

@@ -7,12 +7,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -21,19 +19,9 @@ from django.utils.translation import gettext_lazy as _
 
 from scheduler_app import going_on
 from scheduler_app.admin import base, look
+from scheduler_app.admin.paging import BoundedPaginator
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
-
-COUNTED_AT_MOST = 10_000
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy only
-    """Counts no further than what anyone pages through: a long history costs nothing."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[:COUNTED_AT_MOST].count())
 
 
 class JobFilter(admin.SimpleListFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import ForeignKey
+from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,6 +23,7 @@ admin.site.unregister(AuthToken)
 class TokenAdmin(base.ModelAdmin, AuthTokenAdmin):  # type: ignore[misc]
     list_display = ["begins_with", "user", "created", "expiry"]
     search_fields = ["user__username"]
+    actions = ["revoke"]
     raw_id_fields = ()
     fields = ["user", "expiry"]
     readonly_fields = ()
@@ -41,6 +42,19 @@ class TokenAdmin(base.ModelAdmin, AuthTokenAdmin):  # type: ignore[misc]
             # A token acts as its user: nobody makes one for somebody who may more.
             field.queryset = field.queryset.filter(pk=request.user.pk)
         return field
+
+    @admin.action(description=_("Revoke"), permissions=["delete"])
+    def revoke(self, request: HttpRequest, chosen: QuerySet[AuthToken]) -> None:
+        tokens = list(chosen)
+        self.log_deletions(request, tokens)
+        chosen.delete()
+        said = _("%(count)d tokens are revoked: nobody logs in with them any more.")
+        self.message_user(request, said % {"count": len(tokens)})
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)  # revoking is what it is called here
+        return actions
 
     @admin.display(description=_("token begins with"))
     def begins_with(self, token: AuthToken) -> str:

@@ -18,6 +18,7 @@ _ERRORS = {
     403: "the account may not do this",
     404: "there is no such job or execution; the known jobs are listed",
     409: "the state of the job does not allow it",
+    412: "the schedule is not as If-Match says",
     413: "the body is too large",
     415: "the body is not application/json",
     429: "too many requests; `Retry-After` says when to ask again",
@@ -33,6 +34,19 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     description="The same key for the same job gives the same execution: repeat without fear.",
+)
+ETAG = OpenApiParameter(
+    "ETag",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="of the schedule, where there is one, for If-Match",
+    response=[200],
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The edit is made only while the schedule has this ETag; else 412.",
 )
 EXECUTION_FILTERS = [
     OpenApiParameter("job_id", OpenApiTypes.STR, description="only this job"),

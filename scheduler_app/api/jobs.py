@@ -18,6 +18,7 @@ from rest_framework.reverse import reverse
 from scheduler_app import configs, cron, pauses
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
+from scheduler_app.api.etags import etag, honours_if_match
 from scheduler_app.api.permissions import (
     MayChangeSchedules,
     MayPauseSchedules,
@@ -60,7 +61,7 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.ETAG],
         responses=doc.answers(JobSerializer, 404, *doc.READ_ERRORS),
     )
     def retrieve(self, request: Request, job_id: str) -> Response:
@@ -69,11 +70,12 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job_schedule",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
         request=ScheduleBody,
-        responses=doc.answers(JobSerializer, *doc.WRITE_ERRORS),
+        responses=doc.answers(JobSerializer, 412, *doc.WRITE_ERRORS),
     )
     @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @honours_if_match
     def schedule(self, request: Request, job_id: str) -> Response:
         """Fire the job by a cron expression from now on, and enable it."""
         registry.get(job_id)
@@ -90,11 +92,12 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job_start",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
         request=StartBody,
-        responses=doc.answers(JobSerializer, *doc.WRITE_ERRORS),
+        responses=doc.answers(JobSerializer, 412, *doc.WRITE_ERRORS),
     )
     @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @honours_if_match
     def start(self, request: Request, job_id: str) -> Response:
         """Fire the job at an interval from now on, and enable it."""
         registry.get(job_id)
@@ -110,11 +113,12 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job_stop",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
         request=StopBody,
-        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+        responses=doc.answers(JobSerializer, 409, 412, *doc.WRITE_ERRORS),
     )
     @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @honours_if_match
     def stop(self, request: Request, job_id: str) -> Response:
         """Disable the schedule. A run under way is left to finish."""
         read_body(request, StopBody)
@@ -123,11 +127,12 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job_pause",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
         request=PauseBody,
-        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+        responses=doc.answers(JobSerializer, 409, 412, *doc.WRITE_ERRORS),
     )
     @action(detail=True, methods=["post"], permission_classes=[MayPauseSchedules])
+    @honours_if_match
     def pause(self, request: Request, job_id: str) -> Response:
         """Start nothing of this schedule until it is resumed, or until a moment to come.
 
@@ -146,11 +151,12 @@ class JobViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="job_resume",
-        parameters=[doc.JOB_ID],
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
         request=ResumeBody,
-        responses=doc.answers(JobSerializer, 409, *doc.WRITE_ERRORS),
+        responses=doc.answers(JobSerializer, 409, 412, *doc.WRITE_ERRORS),
     )
     @action(detail=True, methods=["post"], permission_classes=[MayPauseSchedules])
+    @honours_if_match
     def resume(self, request: Request, job_id: str) -> Response:
         """End a pause: what waited starts, the next slot runs. Without a pause, nothing."""
         _find(job_id)
@@ -213,7 +219,9 @@ def _changed(request: Request, job_id: str) -> Response:
 
 
 def _answer(job_id: str) -> Response:
-    return Response(JobSerializer(_find(job_id)).data)
+    row = _find(job_id)
+    headers = {"ETag": etag(row.config)} if row.config.pk else {}
+    return Response(JobSerializer(row).data, headers=headers)
 
 
 def _find(job_id: str) -> JobOverview:

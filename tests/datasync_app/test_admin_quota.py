@@ -5,16 +5,23 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from datasync_app.models import CallDay, EndpointAccess, TushareCall
-from tests.datasync_app.factories import EndpointAccessFactory, TushareCallFactory
+from scheduler_app.admin import paging
+from tests.datasync_app.factories import (
+    EndpointAccessFactory,
+    TushareCallFactory,
+)
 from tests.scheduler_app.web import logged_in
 
 pytestmark = pytest.mark.django_db
 
 ACCESS = "/admin/datasync_app/endpointaccess/"
+JOURNAL = "/admin/datasync_app/tusharecall/"
 RULE = "The limit must be a whole number of calls per minute from 1 to 100,000, or empty."
 
 
@@ -114,3 +121,15 @@ def test_the_journal_is_read_only() -> None:
 
     assert TushareCall.objects.get().rows == call.rows
     assert EndpointAccess.objects.count() == 0
+
+
+def test_a_long_journal_is_counted_only_as_far_as_anyone_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(paging, "COUNTED_AT_MOST", 2)
+    TushareCallFactory.create_batch(4)
+    with CaptureQueriesContext(connection) as queries:
+        assert logged_in("view_tusharecall").get(JOURNAL).status_code == 200
+    counts = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
+    assert len(counts) == 1
+    assert "LIMIT 2" in counts[0]

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 from knox.models import AuthToken
 
-from scheduler_app.admin import executions
+from scheduler_app.admin import paging
 from scheduler_app.models import Cause, ExecutionLog, Status
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory, TushareCallFactory
 from tests.factories import (
@@ -178,10 +178,10 @@ def test_executions_are_never_edited(client: Client) -> None:
 
 
 def test_the_list_counts_no_further_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executions, "COUNTED_AT_MOST", 2)
+    monkeypatch.setattr(paging, "COUNTED_AT_MOST", 2)
     for attempt in (1, 2, 3):
         ExecutionLogFactory.create(job_id=JOB, attempt=attempt)
-    assert executions.BoundedPaginator(ExecutionLog.objects.all(), 50).count == 2
+    assert paging.BoundedPaginator(ExecutionLog.objects.all(), 50).count == 2
 
 
 def test_the_mirror_is_to_read(client: Client) -> None:
@@ -221,3 +221,18 @@ def test_staff_make_no_token_for_somebody_who_may_more() -> None:
     for user, made in ((boss, False), (clerk, True)):
         client.post("/admin/knox/authtoken/add/", {"user": user.pk, "expiry_0": "", "expiry_1": ""})
         assert AuthToken.objects.filter(user=user).exists() == made
+
+
+def test_a_revoked_token_logs_nobody_in(client: Client) -> None:
+    revoked, text = AuthToken.objects.create(account())
+    kept, other = AuthToken.objects.create(account("view_jobconfig"))
+    act = {"action": "revoke", "_selected_action": [revoked.pk]}
+    refused = logged_in("view_authtoken").post("/admin/knox/authtoken/", act, follow=True)
+    assert "revoked" not in refused.content.decode()
+    assert AuthToken.objects.filter(pk=revoked.pk).exists()
+    answer = client.post("/admin/knox/authtoken/", act, follow=True)
+    assert "1 tokens are revoked" in answer.content.decode()
+    assert list(AuthToken.objects.all()) == [kept]
+    for token, status in ((text, 401), (other, 200)):
+        headers = {"Authorization": f"Token {token}"}
+        assert Client().get("/api/scheduler/jobs", headers=headers).status_code == status
