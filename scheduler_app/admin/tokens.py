@@ -45,11 +45,10 @@ class TokenAdmin(base.ModelAdmin, AuthTokenAdmin):  # type: ignore[misc]
 
     @admin.action(description=_("Revoke"), permissions=["delete"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[AuthToken]) -> None:
-        tokens = list(chosen)
-        self.log_deletions(request, tokens)
-        chosen.delete()
+        self.log_deletions(request, chosen)
+        count, _by_model = chosen.delete()
         said = _("%(count)d tokens are revoked: nobody logs in with them any more.")
-        self.message_user(request, said % {"count": len(tokens)})
+        self.message_user(request, said % {"count": count})
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
