@@ -83,6 +83,10 @@ class RunCancelled(SchedulerError):
         self.result = result
 
 
+class RunStopped(RunCancelled):
+    """The process that makes the run is stopping: what is left is for the next attempt."""
+
+
 def short(value: object, limit: int = 80) -> str:
     """A value as it may stand in a sentence: quoted, and cut where it is long."""
     text = repr(value[: limit + 1]) if isinstance(value, str) else repr(value)

@@ -1,14 +1,16 @@
-"""What a failure entails: another attempt, or a pause after too many failures in a row.
+"""What the end of an attempt entails: another attempt, or a pause after too many failures in a row.
 
-Whoever closes an attempt as FAILED calls `after_failures` in the same transaction, so that a retry is
-there as soon as the failure is, and survives every restart.
+Whoever closes an attempt as FAILED calls `after_failures` in the same transaction, and `after_stops`
+where only its process stopped, so that the next attempt is there as soon as this one is closed, and
+survives every restart.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
@@ -29,46 +31,74 @@ def after_failures(execution_ids: Collection[int], *, retriable: bool = True) ->
     Raises:
         django.db.OperationalError: the database went away; the closing is to be repeated.
     """
-    failed = ExecutionLog.objects.filter(pk__in=execution_ids, status=Status.FAILED)
-    executions = list(failed.exclude(process__role=Role.COMMAND).order_by("pk"))
+    _for_each(execution_ids, Status.FAILED, partial(_follow_failure, retriable=retriable))
+
+
+def after_stops(execution_ids: Collection[int]) -> None:
+    """Queue the next attempts of executions that were just closed as CANCELLED because their process
+    stops, in this transaction: at once, where the schedule has an attempt left.
+
+    A restart is no failure, but what it cut off is not to wait for the next slot. Exceptions and raises
+    as `after_failures`.
+    """
+    _for_each(execution_ids, Status.CANCELLED, _follow_stop)
+
+
+def _for_each(
+    execution_ids: Collection[int],
+    status: Status,
+    follow: Callable[[ExecutionLog, JobConfig, datetime], None],
+) -> None:
+    closed = ExecutionLog.objects.filter(pk__in=execution_ids, status=status)
+    executions = list(closed.exclude(process__role=Role.COMMAND).order_by("pk"))
     # All at once: two that lock several jobs cannot wait for each other.
     lock_jobs(execution.job_id for execution in executions)
     for execution in executions:
         try:
             with transaction.atomic():
-                _follow(execution, timezone.now(), retriable=retriable)
+                config = JobConfig.objects.get_by_job_id(execution.job_id)
+                if config and config.enabled and not _goes_on_otherwise(execution):
+                    follow(execution, config, timezone.now())
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            logger.exception("action=after_failure execution=%s", execution.pk)
+            logger.exception("action=after_end execution=%s status=%s", execution.pk, status)
 
 
-def _follow(execution: ExecutionLog, now: datetime, *, retriable: bool) -> None:
-    config = JobConfig.objects.get_by_job_id(execution.job_id)
-    if config is None or not config.enabled or _goes_on_otherwise(execution):
-        return
+def _follow_failure(
+    execution: ExecutionLog, config: JobConfig, now: datetime, *, retriable: bool
+) -> None:
     at = policies.retry_at(config, execution.attempt, now) if retriable else None
-    if at is not None:
-        ExecutionLog.objects.create(
-            job_id=execution.job_id,
-            scheduled_for=execution.scheduled_for,
-            attempt=execution.attempt + 1,
-            status=Status.QUEUED,
-            caused_by=Cause.RETRY,
-            triggered_by=execution.triggered_by,
-            not_before=at,
-            job_kwargs=execution.job_kwargs,
-        )
-        logger.info(
-            "action=retry job_id=%s slot=%s attempt=%s of=%s at=%s",
-            execution.job_id,
-            execution.scheduled_for,
-            execution.attempt + 1,
-            config.max_retries + 1,
-            at,
-        )
-        return
-    _pause_after_too_many(config, now)
+    if at is None:
+        _pause_after_too_many(config, now)
+    else:
+        _queue_next(execution, config, at)
+
+
+def _follow_stop(execution: ExecutionLog, config: JobConfig, now: datetime) -> None:
+    if policies.retry_at(config, execution.attempt, now) is not None:
+        _queue_next(execution, config, now)
+
+
+def _queue_next(execution: ExecutionLog, config: JobConfig, at: datetime) -> None:
+    ExecutionLog.objects.create(
+        job_id=execution.job_id,
+        scheduled_for=execution.scheduled_for,
+        attempt=execution.attempt + 1,
+        status=Status.QUEUED,
+        caused_by=Cause.RETRY,
+        triggered_by=execution.triggered_by,
+        not_before=at,
+        job_kwargs=execution.job_kwargs,
+    )
+    logger.info(
+        "action=retry job_id=%s slot=%s attempt=%s of=%s at=%s",
+        execution.job_id,
+        execution.scheduled_for,
+        execution.attempt + 1,
+        config.max_retries + 1,
+        at,
+    )
 
 
 def _goes_on_otherwise(execution: ExecutionLog) -> bool:

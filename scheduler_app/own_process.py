@@ -20,7 +20,7 @@ from collections.abc import Callable
 from django.db import connections
 
 from scheduler_app import attempt, recovery
-from scheduler_app.errors import RunCancelled, RunLost, RunTimedOut
+from scheduler_app.errors import RunCancelled, RunLost, RunStopped, RunTimedOut
 from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.outage import AWAY
 from scheduler_app.run import Run
@@ -40,7 +40,8 @@ def make(execution: ExecutionLog, *, stop: threading.Event, try_again: Callable[
         run = attempt.run_of(execution, stop)
         ended, unwanted = _watch(execution, run)
         status, reason = _verdict(ended, unwanted)
-        while not _is_closed(execution, run, status, reason) and try_again():
+        by_stop = isinstance(unwanted, RunStopped)
+        while not _is_closed(execution, status, reason, by_stop=by_stop) and try_again():
             connections.close_all()
     except Exception:
         logger.exception("action=own_process execution=%s failed", execution.pk)
@@ -96,12 +97,15 @@ def _verdict(code: int, unwanted: Exception | None) -> tuple[Status, str]:
     return status, f"{unwanted}; it did not end by itself and was killed"
 
 
-def _is_closed(execution: ExecutionLog, run: Run, status: Status, reason: str) -> bool:
+def _is_closed(execution: ExecutionLog, status: Status, reason: str, *, by_stop: bool) -> bool:
     """Close the attempt unless that is done; False while the database is away."""
     try:
-        if recovery.close_for(execution, status, reason):
+        if recovery.close_for(execution, status, reason, by_stop=by_stop):
             logger.error(
-                "action=closed_for execution=%s job_id=%s: %s", run.execution_id, run.job_id, reason
+                "action=closed_for execution=%s job_id=%s: %s",
+                execution.pk,
+                execution.job_id,
+                reason,
             )
     except AWAY:
         return False

@@ -1,7 +1,8 @@
 """Runs that somebody other than the run itself has to close, and what goes with them.
 
 1. Their process stopped beating: FAILED, with the reason, and tried again as the schedule says.
-2. Their process stops and cannot wait any longer: CANCELLED.
+2. Their process stops and cannot wait any longer: CANCELLED, and tried again at once where the
+   schedule has an attempt left.
 
 Whoever keeps records of his own about a run (a task, a file) hears of it by `run_cut_off`, in the
 transaction that closes the execution.
@@ -49,11 +50,16 @@ def close_own(own: UUID, reason: str) -> None:
         django.db.Error: the database is away; whoever leads then closes them as abandoned.
     """
     with transaction.atomic():
-        _tell(processes.close_own(own, reason))
+        closed = processes.close_own(own, reason)
+        _tell(closed)
+        failures.after_stops([run.execution_id for run in closed])
 
 
-def close_for(execution: ExecutionLog, status: Status, reason: str) -> bool:
-    """Close a run for its own process, which cannot; False if it is closed already.
+def close_for(
+    execution: ExecutionLog, status: Status, reason: str, *, by_stop: bool = False
+) -> bool:
+    """Close a run for its own process, which cannot; False if it is closed already. `by_stop`: as
+    CANCELLED, because that process stops.
 
     Raises:
         django.db.Error: the database is away; nothing was closed.
@@ -71,7 +77,8 @@ def close_for(execution: ExecutionLog, status: Status, reason: str) -> bool:
         )
         if closed:
             _tell([Closed(execution.pk, execution.job_id, reason)])
-            failures.after_failures([execution.pk])
+            follow = failures.after_stops if by_stop else failures.after_failures
+            follow([execution.pk])
     return closed > 0
 
 

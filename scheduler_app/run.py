@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from scheduler_app import going_on
-from scheduler_app.errors import RunCancelled, RunLost, RunTimedOut
+from scheduler_app.errors import RunCancelled, RunLost, RunStopped, RunTimedOut
 from scheduler_app.models import Status
 
 STOPPED = "the scheduler was stopped"
@@ -54,12 +54,13 @@ class Run:
         """Call between units of work.
 
         Raises:
-            RunCancelled: the scheduler is stopping, or this run was asked to stop.
+            RunStopped: the process of this run is stopping.
+            RunCancelled: this run was asked to stop.
             RunTimedOut: it has run for longer than its schedule allows.
             RunLost: the execution was closed by someone else.
         """
         if self.stop.is_set():
-            raise RunCancelled(STOPPED)
+            raise RunStopped(STOPPED)
         with connection.cursor() as cursor:
             cursor.execute(_STATE, [self.execution_id])
             state = cursor.fetchone()

@@ -12,6 +12,7 @@ import logging
 import time
 import traceback as tracebacks
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -23,7 +24,7 @@ from django.utils import timezone
 from scheduler_app import failures
 from scheduler_app.capture import LogLines
 from scheduler_app.closing import Outcome, closings
-from scheduler_app.errors import RunCancelled
+from scheduler_app.errors import RunCancelled, RunStopped
 from scheduler_app.models import Cause, ExecutionLog, Role, Status
 from scheduler_app.processes import HeartbeatThread, ProcessRow
 from scheduler_app.redaction import storable, storable_json
@@ -67,7 +68,8 @@ class ExecutionTracker:
         self._process: ProcessRow | None = None
         self._lines = LogLines(execution_id)
         self._result: object = None
-        self._retriable = True
+        # What its end entails, in the transaction that closes it; nothing, for most.
+        self._follow: Callable[[list[int]], None] | None = None
         self._waited = 0.0
         self._said = False
 
@@ -168,7 +170,7 @@ class ExecutionTracker:
     def _close(self, error: BaseException | None) -> None:
         try:
             outcome = self._outcome(error)
-            self._retriable = getattr(error, "retriable", True)
+            self._follow = _what_follows(outcome["status"], error)
             while True:
                 try:
                     self._write(outcome)
@@ -218,10 +220,10 @@ class ExecutionTracker:
     def _write(self, outcome: dict[str, Any]) -> None:
         # Where the opening write failed the row comes late, but it comes.
         execution_id = self.execution_id or self._create()
-        if outcome["status"] != Status.FAILED:
+        if self._follow is None:
             closed = closings.write(Outcome(execution_id, self._process_id, **outcome))
         else:
-            closed = self._write_failure(execution_id, outcome)
+            closed = self._write_with(self._follow, execution_id, outcome)
         if not closed:
             logger.warning(
                 "action=close job_id=%s execution=%s: already closed by someone else",
@@ -229,13 +231,15 @@ class ExecutionTracker:
                 execution_id,
             )
 
-    def _write_failure(self, execution_id: int, outcome: dict[str, Any]) -> bool:
+    def _write_with(
+        self, follow: Callable[[list[int]], None], execution_id: int, outcome: dict[str, Any]
+    ) -> bool:
         with transaction.atomic():
             closed = ExecutionLog.objects.filter(
                 pk=execution_id, process_id=self._process_id, status=Status.RUNNING
             ).update(**outcome)
             if closed:
-                failures.after_failures([execution_id], retriable=self._retriable)
+                follow([execution_id])
         return closed > 0
 
     def _leave(self) -> None:
@@ -251,6 +255,12 @@ class ExecutionTracker:
         time.sleep(0.5)
         self._waited += 0.5
         return self._waited < PATIENCE_SECONDS
+
+
+def _what_follows(status: str, error: BaseException | None) -> Callable[[list[int]], None] | None:
+    if status == Status.FAILED:
+        return partial(failures.after_failures, retriable=getattr(error, "retriable", True))
+    return failures.after_stops if isinstance(error, RunStopped) else None
 
 
 def _message(error: BaseException) -> str:

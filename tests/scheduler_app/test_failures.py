@@ -205,6 +205,44 @@ def test_a_run_that_is_asked_to_stop_ends_at_its_checkpoint_as_cancelled(
     assert retries("asked") == []
 
 
+def stopped_in(jobs: JobRegistry, leads: Leadership, *, max_retries: int) -> ExecutionLog:
+    """A run that finds at its checkpoint that its process stops."""
+    jobs.register("asks", name="Asks")(lambda run: run.stop.set() or run.checkpoint())
+    JobConfigFactory(job_id="asks", max_retries=max_retries, retry_delay_seconds=300)
+    return execute(jobs, leads, "asks")
+
+
+def test_what_a_stop_of_its_process_cut_off_goes_on_at_once_in_the_next(
+    jobs: JobRegistry, leads: Leadership
+) -> None:
+    execution = stopped_in(jobs, leads, max_retries=1)
+    assert (execution.status, execution.error_message) == (
+        Status.CANCELLED,
+        "the scheduler was stopped",
+    )
+    (retry,) = retries("asks")
+    assert (retry.attempt, retry.scheduled_for) == (2, execution.scheduled_for)
+    assert retry.not_before is not None and retry.not_before <= timezone.now()
+
+
+def test_a_schedule_without_retries_is_not_begun_anew_after_a_stop(
+    jobs: JobRegistry, leads: Leadership
+) -> None:
+    assert stopped_in(jobs, leads, max_retries=0).status == Status.CANCELLED
+    assert retries("asks") == []
+
+
+def test_a_run_that_its_process_closes_as_it_stops_goes_on_in_the_next() -> None:
+    JobConfigFactory(job_id="one", max_retries=1)
+    JobConfigFactory(job_id="two", max_retries=1)
+    process = SchedulerProcessFactory()
+    ExecutionLogFactory(running=True, job_id="one", process=process)
+    killed = ExecutionLogFactory(running=True, job_id="two", process=SchedulerProcessFactory())
+    recovery.close_own(process.pk, "the scheduler was stopped")
+    recovery.close_for(killed, Status.CANCELLED, "it was killed", by_stop=True)
+    assert [len(retries(job_id)) for job_id in ("one", "two")] == [1, 1]
+
+
 def test_nothing_follows_a_run_whose_schedule_was_stopped_meanwhile(
     jobs: JobRegistry, leads: Leadership
 ) -> None:
@@ -294,7 +332,7 @@ def test_what_goes_wrong_after_a_failure_does_not_undo_it(
     monkeypatch: pytest.MonkeyPatch, leads: Leadership, caplog: pytest.LogCaptureFixture
 ) -> None:
     JobConfigFactory(job_id="one", max_retries=1)
-    monkeypatch.setattr(failures, "_follow", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(failures, "_queue_next", lambda *args: 1 / 0)
     execution = ExecutionLogFactory(running=True, job_id="one", process_id=leads.process_id)
     with (
         pytest.raises(ValueError, match="broken"),
@@ -303,4 +341,4 @@ def test_what_goes_wrong_after_a_failure_does_not_undo_it(
         raise ValueError("broken")
     execution.refresh_from_db()
     assert execution.status == Status.FAILED
-    assert f"action=after_failure execution={execution.pk}" in caplog.text
+    assert f"action=after_end execution={execution.pk}" in caplog.text
