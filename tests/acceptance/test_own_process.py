@@ -35,7 +35,7 @@ def queued(job_id: str, **row: object) -> ExecutionLog:
     return made
 
 
-def ended(execution: ExecutionLog, seconds: float = 15) -> ExecutionLog:
+def ended(execution: ExecutionLog, seconds: float = 60) -> ExecutionLog:
     open_ones = ExecutionLog.objects.filter(pk=execution.pk, status__in=["QUEUED", "RUNNING"])
     assert eventually(lambda: not open_ones.exists(), seconds)
     execution.refresh_from_db()
@@ -56,8 +56,8 @@ def test_deaf_runs_are_killed_by_their_limit_or_a_request_and_others_end_by_them
             ended(dies).error_message == "its own process ended by exit code 3 before the run did"
         )
         # Only once their work is under way: before it, a run sees for itself that nobody wants it.
-        assert scheduler.says(f"action=start job_id=deaf execution={limited.pk}")
-        assert scheduler.says(f"action=start job_id=deaf_too execution={asked.pk}")
+        assert scheduler.says(f"action=start job_id=deaf execution={limited.pk}", 60)
+        assert scheduler.says(f"action=start job_id=deaf_too execution={asked.pk}", 60)
         JobConfig.objects.filter(job_id="deaf").update(time_limit_seconds=1)
         going_on.ask_to_stop(asked.pk, "ann asked for it")
 
