@@ -88,14 +88,16 @@ def close_unwanted() -> None:
         recovery.close_for(execution, Status.CANCELLED, execution.stop_request.reason)
 
 
-def warn_of_waiting(seconds: float) -> None:
-    """Say how many executions wait for a worker for longer than that."""
+def waiting_for(seconds: float) -> list[int]:
+    """The executions that no worker took over for so long; that is told."""
     since = timezone.now() - timedelta(seconds=seconds)
-    waiting = ExecutionLog.objects.filter(status=Status.RUNNING, handed_over_at__lt=since).count()
+    late = ExecutionLog.objects.filter(status=Status.RUNNING, handed_over_at__lt=since)
+    waiting = list(late.order_by("id").values_list("id", flat=True))
     if waiting:
         logger.warning(
             "action=wait_for_workers executions=%s: no worker took them for %s s; "
             "`manage.py procrastinate worker` starts one",
-            waiting,
+            len(waiting),
             f"{seconds:g}",
         )
+    return waiting

@@ -26,7 +26,7 @@ class Outage:
                 return
             self._since = time.monotonic()
         logger.error(
-            "action=database_away: %s. The scheduler goes on by itself once the database answers.",
+            "action=database_away: %s. This process goes on by itself once the database answers.",
             " ".join(str(error).split()),
         )
 

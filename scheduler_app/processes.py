@@ -21,6 +21,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from scheduler_app.models import ExecutionLog, Role, SchedulerProcess, Status
+from scheduler_app.outage import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -84,13 +85,15 @@ class HeartbeatThread(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
+        outage = Outage()
         try:
             while not self._ended.wait(BEAT_SECONDS):
                 try:
                     connection.close_if_unusable_or_obsolete()
                     self._process.beat()
-                except DatabaseProblem:
-                    logger.exception("action=heartbeat process=%s failed", self._process)
+                    outage.over()
+                except DatabaseProblem as error:
+                    outage.note(error)
         finally:
             connection.close()
 

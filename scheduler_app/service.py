@@ -238,6 +238,6 @@ def _workers(runner: Runner) -> tuple[Start, Callable[[], None]]:
 
     def tend() -> None:
         worker_queue.retry_stalled()
-        deferral.warn_of_waiting(WORKERS_LATE_SECONDS)
+        worker_queue.revive(deferral.waiting_for(WORKERS_LATE_SECONDS))
 
     return start, tend

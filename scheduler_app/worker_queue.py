@@ -6,13 +6,14 @@ Imported only where SCHEDULER_DISPATCH asks for it: the package is an extra.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import OperationalError
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,30 @@ def retry_stalled() -> None:
     """
     try:
         async_to_sync(_retry_stalled)()
+    except ConnectorException as error:
+        raise OperationalError(str(error)) from error
+
+
+def revive(executions: Collection[int]) -> None:
+    """See that executions which nobody took over for long can be: give back the job that a worker fetched
+    and never heard of, as the answer was lost with its connection, and make one that is gone anew.
+
+    Who takes over is decided by the execution: one job too many finds nothing to do. Raises as
+    `retry_stalled`.
+    """
+    if not executions:
+        return
+    try:
+        found = async_to_sync(app.job_manager.list_jobs_async)(task=RUN)
+        jobs = {job.task_kwargs["execution_id"]: job for job in found}
+        for execution_id in executions:
+            job = jobs.get(execution_id)
+            if job is None:
+                logger.warning("action=revive execution=%s: its job was gone", execution_id)
+                defer_run(execution_id)
+            elif job.status == Status.DOING.value:
+                logger.warning("action=revive execution=%s: nobody heard of it", execution_id)
+                async_to_sync(app.job_manager.retry_job)(job)
     except ConnectorException as error:
         raise OperationalError(str(error)) from error
 

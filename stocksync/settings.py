@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 SCHEDULER_DISPATCH = environment.dispatch
 if SCHEDULER_DISPATCH == "procrastinate":
     INSTALLED_APPS.insert(0, "procrastinate.contrib.django")
+PROCRASTINATE_ON_APP_READY = "scheduler_app.worker_connector.outlast"
 # Executions are the record; a job of the queue is gone once it is done. Asked to stop, a worker tells
 # its runs at once.
 PROCRASTINATE_WORKER_DEFAULTS = {
@@ -272,6 +273,8 @@ LOGGING = {
     "loggers": {
         # APScheduler reports every added job and every wake-up; ours says what happened.
         "apscheduler": {"level": "WARNING"},
+        # A worker says once that its database is away; its pool would say it several times a second.
+        "psycopg.pool": {"level": "ERROR"},
         "django.request": {"filters": ["health"]},
     },
 }

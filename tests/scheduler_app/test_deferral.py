@@ -135,10 +135,10 @@ def test_what_waits_and_is_cancelled_is_closed_and_never_taken() -> None:
 def test_executions_that_no_worker_takes_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
     execution = handed_over()
     with caplog.at_level(logging.WARNING):
-        deferral.warn_of_waiting(60)
+        assert deferral.waiting_for(60) == []
         assert not caplog.messages
         ExecutionLog.objects.filter(pk=execution.pk).update(
             handed_over_at=timezone.now() - timedelta(seconds=61)
         )
-        deferral.warn_of_waiting(60)
+        assert deferral.waiting_for(60) == [execution.pk]
     assert "executions=1: no worker took them for 60 s" in caplog.text
