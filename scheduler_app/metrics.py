@@ -1,4 +1,5 @@
-"""What Prometheus is told: read from the database when it asks, so that any web worker can answer.
+"""What Prometheus is told: read from the database when it asks, so that any web worker can answer, and
+any scheduler.
 
 Each app registers a source in a module `metrics.py`. What happened is counted over the last hour: rows
 are deleted in time, and a count of what is left would run backwards.
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.models import Count
 from django.utils import timezone
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -44,6 +46,26 @@ def as_text() -> bytes:
     return generate_latest(registry)
 
 
+@contextmanager
+def served(host: str, port: int, own: Source) -> Iterator[int]:
+    """Answer Prometheus from this process meanwhile; the port, as 0 takes a free one.
+
+    `own` is what this process knows of itself: that is told while the database is away, too.
+
+    Raises:
+        OSError: the port is taken, or the host is not this machine's.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_OfAProcess(own))
+    server, thread = start_http_server(port, host, registry)
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 class _All(Collector):
     def collect(self) -> Iterator[Metric]:
         failed = GaugeMetricFamily(
@@ -58,6 +80,24 @@ class _All(Collector):
     def describe(self) -> Iterator[Metric]:
         # Asked at registration; nothing is known before the database is.
         return iter(())
+
+
+class _OfAProcess(_All):
+    def __init__(self, own: Source) -> None:
+        self._own = own
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._own()
+        try:
+            told = list(super().collect())
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("action=metrics: the database is away: %s", error)
+            told = []
+        finally:
+            # Each question is answered in a thread of its own.
+            connections.close_all()
+        yield gauge("database_answers", "1 while the database answers this process", bool(told))
+        yield from told
 
 
 def _asked(name: str, source: Source) -> list[Metric] | None:

@@ -50,6 +50,8 @@ class Environment:
     learned_limit_days: int
     call_journal_days: int
     dispatch: str
+    metrics_host: str
+    metrics_port: int
     stale_timeout_minutes: int
     daily_history_batch_size: int
     history_workers: int
@@ -102,6 +104,10 @@ def read_environment() -> Environment:
             learned_limit_days=env.int("TUSHARE_LEARNED_LIMIT_DAYS", 7, validate=positive),
             call_journal_days=env.int("TUSHARE_CALL_JOURNAL_DAYS", 30, validate=positive),
             dispatch=_dispatch(env),
+            metrics_host=env.str("SCHEDULER_METRICS_HOST", "127.0.0.1"),
+            metrics_port=env.int(
+                "SCHEDULER_METRICS_PORT", 0, validate=validate.Range(min=0, max=65535)
+            ),
             stale_timeout_minutes=env.int("SYNC_TASK_STALE_TIMEOUT_MINUTES", 10, validate=positive),
             daily_history_batch_size=env.int(
                 "SYNC_DAILY_HISTORY_BATCH_SIZE", 50, validate=positive

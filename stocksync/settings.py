@@ -47,6 +47,9 @@ INSTALLED_APPS = [
     "stocksync",
 ]
 
+# Where a scheduler tells its own metrics; port 0 is nowhere.
+SCHEDULER_METRICS_HOST = environment.metrics_host
+SCHEDULER_METRICS_PORT = environment.metrics_port
 # Where runs are executed: in the scheduler's threads, or by workers elsewhere (docs/scaling.md).
 SCHEDULER_DISPATCH = environment.dispatch
 if SCHEDULER_DISPATCH == "procrastinate":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from scheduler_app import metrics
@@ -24,9 +26,9 @@ from tests.scheduler_app.web import account, database_away
 pytestmark = pytest.mark.django_db
 
 
-def told(name: str) -> dict[tuple[str, ...], float]:
-    """The values of one metric by those of its labels, in the order of their names."""
-    families = text_string_to_metric_families(metrics.as_text().decode())
+def told(name: str, text: str = "") -> dict[tuple[str, ...], float]:
+    """The values of one metric by those of its labels, in the order of their names; of a text, or of now."""
+    families = text_string_to_metric_families(text or metrics.as_text().decode())
     return {
         tuple(value for _name, value in sorted(sample.labels.items())): sample.value
         for family in families
@@ -145,3 +147,31 @@ def test_without_the_database_there_are_no_metrics() -> None:
     with database_away():
         answer = Client().get("/metrics", headers={"Authorization": f"Token {token}"})
     assert answer.status_code == 503
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_answers_with_the_same_and_its_own_even_without_the_database() -> None:
+    def own() -> list[Metric]:
+        return [metrics.gauge("process_leads", "whether it leads", 1)]
+
+    def ask() -> str:
+        with no_proxy.open(f"http://127.0.0.1:{port}/metrics") as answer:
+            return str(answer.read().decode())
+
+    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    LeaseFactory()
+    with metrics.served("127.0.0.1", 0, own) as port:
+        here = ask()
+        with database_away():
+            away = ask()
+    assert [told(name, here) for name in ("process_leads", "database_answers", "lease_held")] == [
+        {(): 1}
+    ] * 3
+    assert {"stocksync_fire_lateness_seconds_last_hour", "stocksync_late_cells"} <= {
+        family.name for family in text_string_to_metric_families(here)
+    }
+    assert [told(name, away) for name in ("process_leads", "database_answers", "lease_held")] == [
+        {(): 1},
+        {(): 0},
+        {},
+    ]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
+from prometheus_client.core import Metric
 
+from scheduler_app import metrics
 from scheduler_app.service import SchedulerService
 from scheduler_app.watchdog import WATCH_SECONDS, Watchdog, end_process
 
@@ -43,7 +48,28 @@ class Command(BaseCommand):
         service.start()
         logger.info("action=started process=%s", service.process)
         watchdog = Watchdog(service.watched())
-        while not asked_to_stop.wait(WATCH_SECONDS):
-            if problem := watchdog.problem():
-                end_process(problem)
-        service.stop()
+        with _answering_prometheus(service):
+            while not asked_to_stop.wait(WATCH_SECONDS):
+                if problem := watchdog.problem():
+                    end_process(problem)
+            service.stop()
+
+
+@contextmanager
+def _answering_prometheus(service: SchedulerService) -> Iterator[None]:
+    """Where the settings name a port. One that is taken costs the numbers, and no slot."""
+    host, port = settings.SCHEDULER_METRICS_HOST, settings.SCHEDULER_METRICS_PORT
+
+    def own() -> list[Metric]:
+        leads = service.leadership.fence is not None
+        return [metrics.gauge("process_leads", "1 while this scheduler is the active one", leads)]
+
+    with ExitStack() as stack:
+        if port:
+            try:
+                stack.enter_context(metrics.served(host, port, own))
+            except OSError as error:
+                logger.error("action=metrics host=%s port=%s: %s", host, port, error)
+            else:
+                logger.info("action=metrics host=%s port=%s", host, port)
+        yield
