@@ -9,6 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from procrastinate.exceptions import ConnectorException
+from procrastinate.psycopg_connector import PsycopgConnector
 
 from scheduler_app import worker_connector
 from scheduler_app.worker_connector import PatientConnector
@@ -28,8 +29,7 @@ def failing(*causes: Exception) -> Callable[..., object]:
 
 def ask(monkeypatch: pytest.MonkeyPatch, *causes: Exception) -> object:
     monkeypatch.setattr(worker_connector, "RETRY_SECONDS", 0)
-    below = worker_connector.PsycopgConnector
-    monkeypatch.setattr(below, "execute_query_one_async", failing(*causes))
+    monkeypatch.setattr(PsycopgConnector, "execute_query_one_async", failing(*causes))
     return asyncio.run(PatientConnector().execute_query_one_async("SELECT 7"))
 
 
