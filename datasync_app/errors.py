@@ -80,3 +80,7 @@ class NotEnoughDisk(DatasyncError):
 
     # For the scheduler: to try again would change nothing.
     retriable = False
+
+
+class ExportRefused(DatasyncError):
+    """Nothing was exported: what was asked for cannot be proved, or cannot be written there."""

@@ -1,0 +1,1 @@
+"""What the database holds, as files that other tools read: Parquet, DuckDB, qlib."""
