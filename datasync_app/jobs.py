@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from datasync_app import daily
 from datasync_app.datasets import DAILY, FINA_INDICATOR, STOCK_BASIC
@@ -75,6 +76,10 @@ def sync_stock_basic(run: Run) -> Result:
     default_cron="0 18 * * *",
     first_start=_first_days_missing,
     check=check_range,
+    helps={
+        "start": _("Only trade dates from this one on; empty: from the horizon."),
+        "end": _("Only trade dates up to this one; empty: up to today."),
+    },
 )
 def sync_daily_by_date(
     run: Run, start: MarketDate | None = None, end: MarketDate | None = None
@@ -84,7 +89,12 @@ def sync_daily_by_date(
         return _end(run, session, daily.keep_up(session, start, end))
 
 
-@register_job("sync_daily_history", name="Daily market data, history", check=check_range)
+@register_job(
+    "sync_daily_history",
+    name="Daily market data, history",
+    check=check_range,
+    helps={"start": _("How far back; empty: to SYNC_START_DATE.")},
+)
 def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
     """Move the horizon back to SYNC_START_DATE or a given date, newest first, in batches."""
     batch_size = settings.SYNC_DAILY_HISTORY_BATCH_SIZE
@@ -102,7 +112,12 @@ def sync_incremental_finance(run: Run) -> Result:
         return result
 
 
-@register_job("sync_history_finance", name="Finance reports, history", check=check_range)
+@register_job(
+    "sync_history_finance",
+    name="Finance reports, history",
+    check=check_range,
+    helps={"start": _("The oldest period; empty: SYNC_FINANCE_HISTORY_START_DATE.")},
+)
 def sync_history_finance(run: Run, start: MarketDate | None = None) -> Result:
     """Fetch all reports from SYNC_FINANCE_HISTORY_START_DATE or a given date on, newest first."""
     batch_size = settings.SYNC_FINANCE_HISTORY_BATCH_SIZE

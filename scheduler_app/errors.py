@@ -41,7 +41,9 @@ class NotScheduled(SchedulerError):
 
 
 class InvalidKwargs(SchedulerError):
-    """The arguments do not fit the job's own signature."""
+    """The arguments do not fit the job's own signature; `argument` is the one at fault, if one is."""
+
+    argument = ""
 
     retriable = False
 

@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import configs, strict_json
+from scheduler_app import argument_fields, configs, strict_json
 from scheduler_app.calendars import calendars
-from scheduler_app.errors import InvalidSchedule
+from scheduler_app.errors import InvalidKwargs, InvalidSchedule
 from scheduler_app.models import JobConfig
 from scheduler_app.policy_rules import POLICIES
-from scheduler_app.registry import registry
+from scheduler_app.registry import RegisteredJob, registry
 from scheduler_app.words import WEEKDAYS
 
 SCHEDULE_FIELDS = ["job_id", *configs.EDITABLE]
@@ -75,6 +75,11 @@ class KwargsField(forms.JSONField):
 
 
 class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
+    """The schedule of a job that this version does not know, or that takes any argument: those are
+    JSON. `form_for` gives that of a job whose arguments are known."""
+
+    asks_for_arguments: ClassVar[bool] = False
+
     job_id = forms.ChoiceField(label=_("Job"))
     job_kwargs = KwargsField(
         label=_("Arguments"),
@@ -118,9 +123,12 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # What the address gives of a new one goes before what is stored of the old.
+        self.initial = {**argument_fields.stored(self.instance.job_kwargs), **self.initial}
         if field := self.fields.get("cron_expression"):
-            # For preview.js, which shows the next runs while they are typed in.
+            # For typing.js and preview.js: what would be refused, and the next runs, as one types.
             field.widget.attrs |= {
+                "data-check": self._address_of_check(),
                 "data-preview": reverse("preview-list"),
                 "data-preview-title": _("Next runs, once saved"),
                 "data-preview-left-out": _("Left out by the run calendar"),
@@ -141,6 +149,10 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                   if job.job_id not in taken),
             ]  # fmt: skip
 
+    def _address_of_check(self) -> str:
+        address = reverse("admin:scheduler_app_jobconfig_check")
+        return f"{address}?of={self.instance.pk}" if self.instance.pk else address
+
     def _calendar_field(self) -> forms.ChoiceField:
         choices = [(name, str(title)) for name, title in calendars.choices()]
         if self.instance.run_calendar not in calendars:
@@ -158,6 +170,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
         for name in POLICIES:
             if name in cleaned and cleaned[name] in (None, "") and name != "success_by":
                 cleaned[name] = getattr(self.instance, name)
+        if self.asks_for_arguments:
+            cleaned["job_kwargs"] = argument_fields.given(self.fields, cleaned)
+            self.instance.job_kwargs = cleaned["job_kwargs"]
         fields = {name: cleaned.get(name) for name in SCHEDULE_FIELDS if name in cleaned}
         fields.setdefault("job_id", self.instance.job_id)
         for absent in self.errors:
@@ -168,7 +183,9 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
             configs.validate(fields)
         except InvalidSchedule as problem:
             for field, sentence in problem.errors.items():
-                if field not in self.errors:
+                if field == "job_kwargs" and self.asks_for_arguments:
+                    self._refuse_arguments(cleaned["job_kwargs"], sentence)
+                elif field not in self.errors:
                     self.add_error(field if field in self.fields else None, sentence)
         else:
             cleaned["cron_expression"] = " ".join(cleaned.get("cron_expression", "").split())
@@ -176,3 +193,33 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                 job_id = str(fields.get("job_id", ""))
                 cleaned["job_name"] = registry.get(job_id).name if job_id in registry else ""
         return cleaned
+
+    @property
+    def written(self) -> list[str]:
+        """The columns that it writes."""
+        of_arguments = ["job_kwargs"] if self.asks_for_arguments else []
+        return [name for name in SCHEDULE_FIELDS if name in self.fields or name in of_arguments]
+
+    def _refuse_arguments(self, kwargs: dict[str, Any], sentence: str) -> None:
+        """Say it at the argument that is at fault, unless what stands there cannot even be read."""
+        at = None
+        try:
+            registry.validate_kwargs(self.data.get("job_id") or self.instance.job_id, kwargs)
+        except InvalidKwargs as refused:
+            at = f"{argument_fields.PREFIX}{refused.argument}"
+        if at not in self.errors:
+            self.add_error(at if at in self.fields else None, sentence)
+
+
+def form_for(job: RegisteredJob | None, *, is_new: bool) -> type[ScheduleForm]:
+    """The form of a schedule of this job, with a field for each of its arguments."""
+    declared: dict[str, Any] = {} if is_new else {"job_id": None}
+    if asks_for_arguments(job):
+        declared |= argument_fields.fields_of(job.arguments) if job else {}
+        declared |= {"job_kwargs": None, "asks_for_arguments": True}
+    return type("ScheduleForm", (ScheduleForm,), declared)
+
+
+def asks_for_arguments(job: RegisteredJob | None) -> bool:
+    """Whether each argument of the job has a field of its own."""
+    return job is not None and not job.takes_any

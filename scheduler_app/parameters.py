@@ -29,7 +29,7 @@ def in_words(schema: Mapping[str, Any], defaults: Mapping[str, object]) -> str:
     `schema` is the JSON schema of the arguments; a type that describes itself there is believed.
     """
     described = [
-        f"{name}: {_kind(kind)}{_optional(defaults[name]) if name in defaults else ''}"
+        f"{name}: {kind_in_words(kind)}{_optional(defaults[name]) if name in defaults else ''}"
         for name, kind in schema.get("properties", {}).items()
     ]
     if schema.get("additionalProperties"):
@@ -43,15 +43,16 @@ def _optional(default: object) -> str:
     return _(", optional [%(default)s]") % {"default": default}
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def kind_in_words(schema: Mapping[str, Any]) -> str:
+    """`a whole number`, `a date as YYYYMMDD`, `a list, each text`, for one argument's schema."""
     if description := schema.get("description"):
         return _(str(description))
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return _("one of %(values)s") % {"values": ", ".join(str(each) for each in values)}
     if options := schema.get("anyOf"):
-        return _(" or ").join(_kind(each) for each in options if each.get("type") != "null")
+        return _(" or ").join(kind_in_words(each) for each in options if each.get("type") != "null")
     if schema.get("type") == "array" and (items := schema.get("items")):
-        return _("a list, each %(kind)s") % {"kind": _kind(items)}
+        return _("a list, each %(kind)s") % {"kind": kind_in_words(items)}
     known = _FORMATS.get(schema.get("format", "")) or _WORDS.get(schema.get("type", ""))
     return str(known or _("any value"))

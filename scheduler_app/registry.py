@@ -6,15 +6,17 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NotRequired, Protocol, Required, TypeVar, get_type_hints
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
+from scheduler_app.arguments import Argument, arguments_of
 from scheduler_app.errors import InvalidKwargs, SchedulerError, UnknownJob, short
 from scheduler_app.parameters import in_words
 from scheduler_app.run import Run
@@ -49,7 +51,8 @@ class RegisteredJob:
 
     `not_built` says what this version cannot do; `first_start` is asked when a scheduler becomes
     active whether a run should be queued; `default_cron` is what `seed_jobs` gives it, if anything;
-    `check` judges the arguments together, after each was found right for itself.
+    `check` judges the arguments together, after each was found right for itself; `helps` says what
+    each argument is for.
     """
 
     job_id: str
@@ -60,6 +63,7 @@ class RegisteredJob:
     first_start: Callable[[], bool] | None = None
     default_cron: str | None = None
     check: Check | None = None
+    helps: Mapping[str, str | Promise] = field(default_factory=dict)
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -69,22 +73,35 @@ class RegisteredJob:
     @property
     def takes(self) -> str:
         """The arguments in words; empty where there are none."""
-        return in_words(*self._described)
+        return in_words(self._schema, self._defaults)
+
+    @property
+    def arguments(self) -> tuple[Argument, ...]:
+        """The arguments one by one."""
+        return tuple(arguments_of(self._schema, self._defaults, self.helps))
 
     @cached_property
-    def _described(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        defaults = {
+    def takes_any(self) -> bool:
+        """Whether it takes arguments that its signature does not name."""
+        return any(each.kind is each.VAR_KEYWORD for each in self.parameters.values())
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        return self._adapter.json_schema()
+
+    @cached_property
+    def _defaults(self) -> dict[str, object]:
+        return {
             parameter.name: parameter.default
             for parameter in self.parameters.values()
             if parameter.default is not parameter.empty
         }
-        return self._adapter.json_schema(), defaults
 
     @cached_property
     def _adapter(self) -> TypeAdapter[dict[str, Any]]:
         hints = get_type_hints(self.function, include_extras=True)
         named = [p for p in self.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        extra = "forbid" if len(named) == len(self.parameters) else "allow"
+        extra = "allow" if self.takes_any else "forbid"
         fields = {
             parameter.name: (Required if parameter.default is parameter.empty else NotRequired)[
                 hints.get(parameter.name, Any)
@@ -101,7 +118,10 @@ class RegisteredJob:
         try:
             values = self._adapter.validate_json(_as_json(kwargs))
         except ValidationError as error:
-            raise InvalidKwargs(self._sentence(error)) from None
+            refused = InvalidKwargs(self._sentence(error))
+            where = error.errors(include_url=False, include_context=False)[0]["loc"]
+            refused.argument = str(where[0]) if where else ""
+            raise refused from None
         if self.check is not None and (problem := self.check(values)):
             raise InvalidKwargs(problem)
         return values
@@ -136,6 +156,7 @@ class JobRegistry:
         not_built: str = "",
         default_cron: str | None = None,
         check: Check | None = None,
+        helps: Mapping[str, str | Promise] | None = None,
     ) -> Callable[[Function], Function]:
         """Name a function as a job.
 
@@ -158,6 +179,7 @@ class JobRegistry:
                 first_start=first_start,
                 default_cron=default_cron,
                 check=check,
+                helps=helps or {},
             )
             return function
 

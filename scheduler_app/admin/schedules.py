@@ -8,11 +8,13 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, JsonResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -24,7 +26,8 @@ from scheduler_app.admin import applied, look
 from scheduler_app.admin.one_click import OneClick
 from scheduler_app.admin.past import Past
 from scheduler_app.admin.sparkline import sparkline
-from scheduler_app.forms import POLICY_FIELDSETS, SCHEDULE_FIELDS, ScheduleForm
+from scheduler_app.argument_fields import PREFIX
+from scheduler_app.forms import POLICY_FIELDSETS, ScheduleForm, asks_for_arguments, form_for
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.overview import upcoming_or_error
 from scheduler_app.registry import RegisteredJob, registry
@@ -59,6 +62,7 @@ class JobConfigAdmin(OneClick, Past):
     actions = ["enable", "disable", "pause", "resume", "run_now"]
     readonly_fields = [
         "what",
+        "given",
         "takes",
         "pause_now",
         "next_six",
@@ -68,7 +72,27 @@ class JobConfigAdmin(OneClick, Past):
     ]
 
     class Media:
-        js = ["scheduler_app/preview.js"]
+        js = ["scheduler_app/preview.js", "scheduler_app/typing.js"]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.check_view)
+        return [path("check/", view, name="scheduler_app_jobconfig_check"), *super().get_urls()]
+
+    def check_view(self, request: HttpRequest) -> HttpResponseBase:
+        """What saving the form would find wrong, field by field. Nothing is stored."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        asked = request.GET.get("of", "")
+        obj = self.get_object(request, asked) if asked else None
+        may = (
+            self.has_change_permission(request, obj) if asked else self.has_add_permission(request)
+        )
+        if not may:
+            raise PermissionDenied
+        if asked and obj is None:
+            return JsonResponse({"detail": gettext("There is no such schedule.")}, status=404)
+        form = self.get_form(request, obj, change=obj is not None)(request.POST, instance=obj)
+        return JsonResponse({"errors": form.errors})
 
     # What is shown
 
@@ -79,13 +103,44 @@ class JobConfigAdmin(OneClick, Past):
             last_status=Subquery(_LAST.values("status")[:1]),
         )
 
+    def get_form(
+        self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm[Any]]:
+        """With a field for each argument of the job: of the row, or the one that is chosen."""
+        form = form_for(self._job_of(request, obj), is_new=obj is None)
+        return super().get_form(request, obj, change=change, **{"form": form, **kwargs})
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        job = self._job_of(request, None)
+        if job is not None:
+            initial = {"job_name": job.name, "cron_expression": job.default_cron or ""} | initial
+        return initial
+
+    def _job_of(self, request: HttpRequest, obj: Model | None) -> RegisteredJob | None:
+        if isinstance(obj, JobConfig):
+            return _job(obj)
+        chosen = request.POST.get("job_id") or request.GET.get("job_id", "")
+        return registry.get(chosen) if chosen in registry else None
+
+    def _fields_of_arguments(self, request: HttpRequest, obj: JobConfig | None) -> list[str]:
+        job = self._job_of(request, obj)
+        if obj is not None and not self.has_change_permission(request, obj):
+            return ["given", "takes"]
+        if job is not None and asks_for_arguments(job):
+            named = [f"{PREFIX}{argument.name}" for argument in job.arguments]
+            return named or ([] if obj is None else ["takes"])
+        # What a new one takes is known once its job is chosen.
+        return ["job_kwargs", "takes"] if obj else ["job_kwargs"] if job else []
+
     def get_fieldsets(self, request: HttpRequest, obj: JobConfig | None = None) -> Any:
+        arguments = self._fields_of_arguments(request, obj)
         when = ["trigger", "cron_expression", "interval_seconds", "timezone", "run_calendar"]
         if obj is None:
             return [
                 (None, {"fields": ["job_id", "job_name", "enabled"]}),
                 (_("When"), {"fields": when}),
-                (_("With"), {"fields": ["job_kwargs"]}),
+                *([(_("With"), {"fields": arguments})] if arguments else []),
                 *POLICY_FIELDSETS,
             ]
         job = _job(obj)
@@ -94,7 +149,7 @@ class JobConfigAdmin(OneClick, Past):
         return [
             (None, {"fields": ["job_id", "what", *unfinished, "job_name", "enabled", *paused]}),
             (_("When"), {"fields": [*when, "next_six"]}),
-            (_("With"), {"fields": ["job_kwargs", "takes"]}),
+            (_("With"), {"fields": arguments}),
             (_("Last run"), {"fields": ["last_result", "last_run"]}),
             *POLICY_FIELDSETS,
         ]
@@ -184,6 +239,10 @@ class JobConfigAdmin(OneClick, Past):
         job = _job(config)
         return gettext(job.summary) if job and job.summary else look.NOTHING
 
+    @admin.display(description=_("arguments"))
+    def given(self, config: JobConfig) -> SafeString | str:
+        return look.as_json(config.job_kwargs)
+
     @admin.display(description=_("it takes"))
     def takes(self, config: JobConfig) -> str:
         job = _job(config)
@@ -196,8 +255,8 @@ class JobConfigAdmin(OneClick, Past):
     ) -> None:
         if change:
             # Never the whole row: the scheduler writes its own columns while this form is open.
-            fields = [name for name in SCHEDULE_FIELDS if name in form.fields]
-            obj.save(update_fields=[*fields, "updated_at"])
+            written = cast("ScheduleForm", form).written
+            obj.save(update_fields=[*written, "updated_at"])
             if "enabled" in form.changed_data and not obj.enabled:
                 transaction.on_commit(partial(configs.end_waiting, obj.job_id))
         else:

@@ -64,7 +64,7 @@ def said(answer: Any) -> list[str]:
 
 
 def test_it_adds_a_schedule(client: Client) -> None:
-    answer = client.post(f"{LIST}add/", {**GOOD, "job_kwargs": '{"days": 3}'})
+    answer = client.post(f"{LIST}add/", {**GOOD, "argument_days": "3"})
     assert answer.status_code == 302
     config = JobConfig.objects.get(job_id=JOB)
     assert (config.cron_expression, config.job_kwargs) == ("0 18 * * 1-5", {"days": 3})
@@ -90,14 +90,11 @@ def test_it_gives_a_schedule_without_a_name_that_of_its_job(client: Client) -> N
         ({"cron_expression": ""}, "cron_expression", "has 0 fields"),
         ({"cron_expression": "0 " * 80}, "cron_expression", "at most 100"),
         ({"timezone": "Mars/Base"}, "timezone", "There is no time zone"),
-        ({"job_kwargs": '{"no_such": 1}'}, "job_kwargs", "It takes: start, days"),
-        ({"job_kwargs": '{"days": "many"}'}, "job_kwargs", "days"),
-        ({"job_kwargs": "{"}, "job_kwargs", "not JSON"),
-        ({"job_kwargs": "[" * 100_000}, "job_kwargs", "not JSON"),
-        ({"job_kwargs": '{"days": NaN}'}, "job_kwargs", "NaN"),
-        ({"job_kwargs": '{"days": 1, "days": 2}'}, "job_kwargs", "key 'days' is given twice"),
-        ({"job_kwargs": "[1]"}, "job_kwargs", "JSON object"),
-        ({"job_kwargs": '{"days": "\\u0000"}'}, "job_kwargs", "cannot be stored"),
+        ({"argument_days": "many"}, "argument_days", "days of example_job is 'many'"),
+        ({"argument_days": "1.5"}, "argument_days", "days of example_job is 1.5"),
+        ({"argument_days": "9" * 60}, "argument_days", "input should be"),
+        ({"argument_start": "tomorrow"}, "argument_start", "start of example_job is 'tomorrow'"),
+        ({"argument_start": "<script>"}, "argument_start", "start of example_job"),
         ({"trigger": "interval"}, "interval_seconds", "from 1 to"),
         ({"trigger": "interval", "interval_seconds": "0"}, "interval_seconds", "from 1 to"),
         ({"trigger": "moon"}, "trigger", "valid choice"),
@@ -110,6 +107,29 @@ def test_it_refuses_a_schedule_with_a_sentence_at_the_field(
     answer = client.post(f"{LIST}add/", {**GOOD, **change})
     assert answer.status_code == 200
     assert words in " ".join(answer.context["adminform"].form.errors[field])
+    assert not JobConfig.objects.filter(job_id=JOB).exists()
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "words"),
+    [
+        ('{"no_such": 1}', "It takes: start, days"),
+        ('{"days": "many"}', "days"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"days": NaN}', "NaN"),
+        ('{"days": 1, "days": 2}', "key 'days' is given twice"),
+        ("[1]", "JSON object"),
+        ('{"days": "\\u0000"}', "cannot be stored"),
+    ],
+)
+def test_json_of_a_job_that_takes_any_argument_is_refused_with_a_sentence(
+    client: Client, kwargs: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scheduler_app.forms.asks_for_arguments", lambda job: False)
+    monkeypatch.setattr("scheduler_app.admin.schedules.asks_for_arguments", lambda job: False)
+    answer = client.post(f"{LIST}add/", {**GOOD, "job_kwargs": kwargs})
+    assert words in " ".join(answer.context["adminform"].form.errors["job_kwargs"])
     assert not JobConfig.objects.filter(job_id=JOB).exists()
 
 
@@ -155,7 +175,8 @@ def test_the_page_shows_six_next_runs_and_what_the_job_takes(client: Client) -> 
     config = JobConfigFactory.create(job_id=JOB, timezone="Asia/Kolkata")
     text = client.get(page(config)).content.decode()
     assert text.count(" 18:00 IST</li>") == 6
-    assert "start: a date as YYYY-MM-DD, optional; days: a whole number, optional [5]" in text
+    assert "A date as YYYY-MM-DD." in text
+    assert "A whole number. Empty: 5." in text
     assert "The hard part is not built." in text
 
 
