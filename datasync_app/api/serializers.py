@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
@@ -101,10 +102,12 @@ class DatasetSerializer(serializers.Serializer[Any]):
     address = serializers.CharField(read_only=True)
 
 
+@extend_schema_serializer(many=False)
 class DatasetListSerializer(serializers.Serializer[Any]):
     results = DatasetSerializer(many=True, read_only=True)
 
 
+@extend_schema_serializer(many=False)
 class TaskListSerializer(serializers.Serializer[Any]):
     results = TaskSerializer(many=True, read_only=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
@@ -68,6 +68,7 @@ class ChannelSerializer(serializers.ModelSerializer[NotificationChannel]):
         read_only_fields = fields
 
 
+@extend_schema_serializer(many=False)
 class ChannelListSerializer(serializers.Serializer[Any]):
     results = ChannelSerializer(many=True, read_only=True)
 

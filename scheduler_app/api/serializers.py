@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from scheduler_app.errors import short
@@ -70,6 +70,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
         read_only_fields = fields
 
 
+@extend_schema_serializer(many=False)
 class ExecutionListSerializer(serializers.Serializer[Any]):
     results = ExecutionSerializer(many=True, read_only=True)
 
@@ -185,10 +186,12 @@ class JobSerializer(serializers.Serializer[JobOverview]):
         return [moment.isoformat() for moment in row.next_runs]  # type: ignore[misc]
 
 
+@extend_schema_serializer(many=False)
 class JobListSerializer(serializers.Serializer[Any]):
     results = JobSerializer(many=True, read_only=True)
 
 
+@extend_schema_serializer(many=False)
 class PreviewSerializer(serializers.Serializer[Any]):
     next_runs = serializers.ListField(
         child=serializers.DateTimeField(),
@@ -220,6 +223,7 @@ class NextRunSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
+@extend_schema_serializer(many=False)
 class StatusSerializer(serializers.Serializer[Any]):
     """The scheduler as its lease and heartbeats tell it; `active` is null when none leads."""
 
