@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DatasyncConfig(AppConfig):
     name = "datasync_app"
-    verbose_name = "Market data"
+    verbose_name = _("Market data")
 
     def ready(self) -> None:
         from datasync_app.session import close_with_execution

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from datasync_app.engine import task_requests, tasks
 from datasync_app.errors import TaskRefused
@@ -65,7 +66,8 @@ def resume(task_id: int, *, by: str) -> SyncTask:
     def queue(job_type: str, config: dict[str, object]) -> int:
         if job_type not in registry:
             raise TaskRefused(
-                f"Task {task_id} belongs to the command `manage.py {job_type}`: start that again."
+                _("Task %(task)d belongs to the command `manage.py %(command)s`: start that again.")
+                % {"task": task_id, "command": job_type}
             )
         going_on.cancel_follow_ups(job_type, f"{by} let the task go on at once")
         execution, _created = configs.queue_run(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from datasync_app.datasets.base import Cell
 from datasync_app.engine import tasks
@@ -118,7 +118,9 @@ def open_session(
         on_wait=keep_alive,
     )
     try:
-        yield Session(engine, task, task_guard, now, client, watch)
+        # What is stored of the run is English, whoever started it.
+        with translation.override("en"):
+            yield Session(engine, task, task_guard, now, client, watch)
     except Parked as parked:
         tasks.finish(task, TaskStatus.PAUSED, now=now(), reason=str(parked), resume_at=parked.until)
         raise

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from scheduler_app import failures
 from scheduler_app.capture import LogLines
@@ -72,6 +72,8 @@ class ExecutionTracker:
         self._follow: Callable[[list[int]], None] | None = None
         self._waited = 0.0
         self._said = False
+        # What is stored of a run is English, whoever started it.
+        self._english = translation.override("en")
 
     @property
     def run(self) -> Run:
@@ -93,6 +95,7 @@ class ExecutionTracker:
     def __enter__(self) -> Self:
         self._begin()
         self._open()
+        self._english.__enter__()
         return self
 
     def __exit__(
@@ -102,11 +105,15 @@ class ExecutionTracker:
         traceback: TracebackType | None,
     ) -> None:
         self._lines.end()
-        self._close(error)
+        try:
+            self._close(error)
+        finally:
+            self._english.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Self:
         self._begin()
         await sync_to_async(self._open)()
+        self._english.__enter__()
         return self
 
     async def __aexit__(
@@ -116,8 +123,11 @@ class ExecutionTracker:
         traceback: TracebackType | None,
     ) -> None:
         self._lines.end()
-        # Shielded: a cancelled task still gets its last word into the database.
-        await asyncio.shield(sync_to_async(self._close)(error))
+        try:
+            # Shielded: a cancelled task still gets its last word into the database.
+            await asyncio.shield(sync_to_async(self._close)(error))
+        finally:
+            self._english.__exit__(kind, error, traceback)
 
     def _begin(self) -> None:
         self._started_at = timezone.now()

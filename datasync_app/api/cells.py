@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
@@ -41,7 +42,10 @@ class CellView(ApiView):
         _known(dataset)
         entry = SyncLedger.objects.filter(dataset=dataset, cell=cell).first()
         if entry is None:
-            raise NotFound(f"The ledger has no cell {short(cell)} of {dataset}.")
+            raise NotFound(
+                _("The ledger has no cell %(cell)s of %(dataset)s.")
+                % {"cell": short(cell), "dataset": dataset}
+            )
         return Response(CellSerializer(entry).data)
 
 
@@ -60,7 +64,10 @@ class AcceptView(ApiView):
         reason = read_body(request, AcceptBody).get("reason")
         if not isinstance(reason, str) or not reason.strip():
             raise InvalidSchedule(
-                {"reason": f"The reason is {short(reason)}; it takes a sentence that says why."}
+                {
+                    "reason": _("The reason is %s; it takes a sentence that says why.")
+                    % short(reason)
+                }
             )
         known = _known(dataset)
         by = request.user.get_username()

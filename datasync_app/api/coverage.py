@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -62,6 +63,8 @@ def _date(name: str) -> Callable[[str | None], dt.date | None]:
         try:
             return None if text is None else parse_date(text)
         except ValueError as error:
-            raise ValueError(f"The {name}: {error}.") from None
+            raise ValueError(
+                _("The %(name)s: %(error)s.") % {"name": name, "error": error}
+            ) from None
 
     return read

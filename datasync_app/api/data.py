@@ -10,6 +10,7 @@ import orjson
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, re_path
+from django.utils import translation
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -161,13 +162,16 @@ def data_routes() -> list[URLPattern]:
 
 
 def _view(dataset: Dataset) -> type[DataView]:
+    # The schema is English, whoever is the first to ask for anything.
+    with translation.override("en"):
+        title = str(dataset.title)
     view = type(f"{dataset.model.__name__}View", (DataView,), {"dataset": dataset})
     documented: type[DataView] = extend_schema_view(
         get=extend_schema(
             tags=["data"],
             operation_id=f"data_{dataset.name}",
-            summary=dataset.title,
-            description=f"{dataset.title[0].upper()}{dataset.title[1:]}: the rows that are held, "
+            summary=title,
+            description=f"{title[0].upper()}{title[1:]}: the rows that are held, "
             "in the order of their key. `next` is the address of the next page, or null. CSV and "
             "Parquet, by `format` or `Accept`, have every row.",
             parameters=_parameters(dataset),

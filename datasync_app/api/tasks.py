@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -189,4 +190,4 @@ def _number(text: str) -> int:
 
 
 def _unknown(id: str) -> NotFound:
-    return NotFound(f"There is no task {short(id)}.")
+    return NotFound(_("There is no task %s.") % short(id))

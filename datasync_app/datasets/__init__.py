@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from datasync_app.datasets.base import Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES
 from datasync_app.datasets.finance import DISCLOSURE_DATE, FINA_INDICATOR
@@ -45,7 +47,8 @@ def get_dataset(name: str) -> Dataset:
         return DATASETS[name]
     except KeyError:
         raise UnknownDataset(
-            f"{name!r} is not a dataset; the known ones are {', '.join(sorted(DATASETS))}."
+            _("%(name)s is not a dataset; the known ones are %(known)s.")
+            % {"name": repr(name), "known": ", ".join(sorted(DATASETS))}
         ) from None
 
 

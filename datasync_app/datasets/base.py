@@ -6,12 +6,15 @@ import datetime as dt
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from django.db.models import Model, Q
 
 from datasync_app.datasets.rules import Rule
 from datasync_app.datasets.splits import Split
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class Kind(enum.Enum):
@@ -103,7 +106,7 @@ class Dataset:
     """
 
     name: str
-    title: str
+    title: StrOrPromise
     model: type[Model]
     fields: tuple[Field, ...]
     key: tuple[str, ...]

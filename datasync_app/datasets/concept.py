@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation, Field, Kind, Writing, fields
 from datasync_app.dates import show_date
@@ -63,7 +64,7 @@ class ByConcept:
 
 THS_INDEX = Dataset(
     name="ths_index",
-    title="concepts of Tonghuashun",
+    title=_("concepts of Tonghuashun"),
     model=ThsIndex,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -84,7 +85,7 @@ THS_INDEX = Dataset(
 
 THS_MEMBER = Dataset(
     name="ths_member",
-    title="constituents of the concepts of Tonghuashun",
+    title=_("constituents of the concepts of Tonghuashun"),
     model=ThsMember,
     fields=(
         *fields(Kind.CODE, "ts_code con_code", required=True),
@@ -104,7 +105,7 @@ THS_MEMBER = Dataset(
 
 DC_INDEX = Dataset(
     name="dc_index",
-    title="concepts of Eastmoney",
+    title=_("concepts of Eastmoney"),
     model=DcIndex,
     fields=(
         *fields(Kind.CODE, "ts_code name", required=True),
@@ -121,7 +122,7 @@ DC_INDEX = Dataset(
 
 DC_MEMBER = Dataset(
     name="dc_member",
-    title="constituents of the concepts of Eastmoney",
+    title=_("constituents of the concepts of Eastmoney"),
     model=DcMember,
     fields=(
         *fields(Kind.CODE, "ts_code con_code", required=True),
@@ -140,7 +141,7 @@ DC_MEMBER = Dataset(
 
 CONCEPT = Dataset(
     name="concept",
-    title="classic concepts, no longer updated",
+    title=_("classic concepts, no longer updated"),
     model=Concept,
     fields=(*fields(Kind.CODE, "code name", required=True), Field("src", Kind.TEXT)),
     key=("code", "name"),
@@ -153,7 +154,7 @@ CONCEPT = Dataset(
 
 CONCEPT_DETAIL = Dataset(
     name="concept_detail",
-    title="constituents of the classic concepts, no longer updated",
+    title=_("constituents of the classic concepts, no longer updated"),
     model=ConceptDetail,
     fields=(
         *fields(Kind.CODE, "id concept_name ts_code", required=True),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from datasync_app.datasets.base import Cell, Dataset, Expectation, Field, Kind, Writing, fields
 from datasync_app.datasets.rules import Rule
@@ -104,7 +105,7 @@ BY_PERIOD = ByPeriod()
 
 DISCLOSURE_DATE = Dataset(
     name="disclosure_date",
-    title="disclosure dates",
+    title=_("disclosure dates"),
     model=DisclosureDate,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -132,7 +133,7 @@ BEFORE_ITS_PERIOD_ENDED = Rule(
 
 FINA_INDICATOR = Dataset(
     name="fina_indicator",
-    title="finance indicators",
+    title=_("finance indicators"),
     model=FinaIndicator,
     fields=(
         Field("ts_code", Kind.CODE, required=True),

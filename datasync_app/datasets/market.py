@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.utils.translation import gettext_lazy as _
+
 from datasync_app.datasets.base import Dataset, Expectation, Field, Kind, Writing, fields
 from datasync_app.datasets.cuts import (
     ByCodeYear,
@@ -42,7 +44,7 @@ WHOLE = Whole()
 
 TRADE_CAL = Dataset(
     name="trade_cal",
-    title="exchange calendar",
+    title=_("exchange calendar"),
     model=TradeCal,
     fields=(
         Field("exchange", Kind.CODE, required=True),
@@ -60,7 +62,7 @@ TRADE_CAL = Dataset(
 
 STOCK_BASIC = Dataset(
     name="stock_basic",
-    title="stock list",
+    title=_("stock list"),
     model=StockBasic,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -82,7 +84,7 @@ STOCK_BASIC = Dataset(
 
 DAILY = Dataset(
     name="daily",
-    title="daily bars",
+    title=_("daily bars"),
     model=Daily,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -106,7 +108,7 @@ DAILY = Dataset(
 
 ADJ_FACTOR = Dataset(
     name="adj_factor",
-    title="adjustment factors",
+    title=_("adjustment factors"),
     model=AdjFactor,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -128,7 +130,7 @@ ADJ_FACTOR = Dataset(
 
 DAILY_BASIC = Dataset(
     name="daily_basic",
-    title="daily indicators",
+    title=_("daily indicators"),
     model=DailyBasic,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -151,7 +153,7 @@ DAILY_BASIC = Dataset(
 
 SUSPEND_D = Dataset(
     name="suspend_d",
-    title="suspensions",
+    title=_("suspensions"),
     model=SuspendD,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -172,7 +174,7 @@ SUSPEND_D = Dataset(
 
 INDEX_DAILY = Dataset(
     name="index_daily",
-    title="index bars",
+    title=_("index bars"),
     model=IndexDaily,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -192,7 +194,7 @@ INDEX_DAILY = Dataset(
 
 NAMECHANGE = Dataset(
     name="namechange",
-    title="names over time",
+    title=_("names over time"),
     model=NameChange,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
@@ -216,7 +218,7 @@ NAMECHANGE = Dataset(
 
 BSE_MAPPING = Dataset(
     name="bse_mapping",
-    title="renumbered codes of Beijing",
+    title=_("renumbered codes of Beijing"),
     model=BseMapping,
     fields=(
         *fields(Kind.CODE, "o_code n_code", required=True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.utils.translation import gettext as _
+
 from datasync_app.datasets.base import Dataset
 from datasync_app.datasets.market import EXCHANGES, TRADE_CAL
 from datasync_app.dates import market_day, show_date
@@ -36,8 +38,15 @@ def open_days(start: dt.date, end: dt.date) -> list[dt.date]:
         days, last_year = library_days() if denied.exists() else ([], 0)
         if max(unknown) > last_year:
             raise CalendarUnknown(
-                f"The calendar of {', '.join(map(str, sorted(unknown)))} is not held, so nobody can "
-                f"say which days from {show_date(start)} to {show_date(end)} were open."
+                _(
+                    "The calendar of %(years)s is not held, so nobody can say which days from "
+                    "%(start)s to %(end)s were open."
+                )
+                % {
+                    "years": ", ".join(map(str, sorted(unknown))),
+                    "start": show_date(start),
+                    "end": show_date(end),
+                }
             )
         from_library = [day for day in days if day.year in unknown and start <= day <= end]
     stored = TradeCal.objects.filter(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList
@@ -327,9 +328,9 @@ def _is_late(entry: SyncLedger | None) -> bool:
 
 def why_open(entry: SyncLedger | None) -> str:
     if entry is None:
-        return "never fetched"
+        return _("never fetched")
     if entry.state in GOOD_STATES:
-        return "its newest day is not fetched yet"
+        return _("its newest day is not fetched yet")
     return f"{entry.state}: {entry.last_error}".rstrip(": ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DATASETS
 from datasync_app.engine.identity import is_generated, stored_identity
@@ -40,17 +41,24 @@ def drop_generated_data(*, now: dt.datetime) -> str:
         cursor.execute("LOCK TABLE sync_task IN ACCESS EXCLUSIVE MODE")
         owner = stored_identity()
         if owner is None:
-            raise SourceMismatch("This database holds no market data, so there is nothing to drop.")
+            raise SourceMismatch(
+                _("This database holds no market data, so there is nothing to drop.")
+            )
         if not is_generated(owner):
             raise SourceMismatch(
-                "This database holds data of Tushare, which go_live never drops. Use a new database "
-                "(DATABASE_URL or STOCKSYNC_VAR) to start over."
+                _(
+                    "This database holds data of Tushare, which go_live never drops. Use a new "
+                    "database (DATABASE_URL or STOCKSYNC_VAR) to start over."
+                )
             )
         for task in SyncTask.objects.filter(status=TaskStatus.RUNNING):
             if not why_dead(task, now=now):
                 raise TaskAlreadyRunning(
-                    f"Task {task.pk} of {task.job_type} is running and would store more of it: stop "
-                    "`make run` first, or wait for its end.",
+                    _(
+                        "Task %(task)d of %(job)s is running and would store more of it: stop "
+                        "`make run` first, or wait for its end."
+                    )
+                    % {"task": task.pk, "job": task.job_type},
                     task,
                 )
         models = [

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db import connection
 
 from datasync_app.datasets import DATASETS
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 # One look at the ledger. Late: nothing is there yet; missing: fetched, and not whole.
 _FRESHNESS = """
@@ -28,7 +32,7 @@ class Freshness:
     """What the ledger holds of a dataset; `until` is its newest good day, where it has days."""
 
     dataset: str
-    title: str
+    title: StrOrPromise
     until: dt.date | None
     fetched_at: dt.datetime | None
     good: int

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext as _
 
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import SourceIdentity
@@ -63,21 +64,21 @@ def refuse_foreign(base_url: str, *, has_token: bool) -> None:
     if is_generated(owner) and not is_loopback(base_url):
         raise SourceMismatch(mismatch_sentence(owner, REAL_SOURCE))
     if not is_generated(owner) and not has_token:
-        raise SourceMismatch(mismatch_sentence(owner, f"the sandbox at {base_url}"))
+        raise SourceMismatch(mismatch_sentence(owner, _("the sandbox at %s") % base_url))
 
 
 def mismatch_sentence(owner: str, source: str) -> str:
     if owner == REAL_SOURCE:
-        return (
-            f"This database holds data of Tushare, and the answers now come from {source}: nothing "
+        return _(
+            "This database holds data of Tushare, and the answers now come from %(source)s: nothing "
             "was stored. Set TUSHARE_TOKEN again, or give the generated source a database of its own "
             "(DATABASE_URL or STOCKSYNC_VAR)."
-        )
-    return (
-        f"This database holds the generated data of {owner}, and the answers now come from {source}: "
-        "nothing was stored. `manage.py go_live` drops the generated data and keeps schedules and "
-        "accounts."
-    )
+        ) % {"source": source}
+    return _(
+        "This database holds the generated data of %(owner)s, and the answers now come from "
+        "%(source)s: nothing was stored. `manage.py go_live` drops the generated data and keeps "
+        "schedules and accounts."
+    ) % {"owner": owner, "source": source}
 
 
 def is_generated(identity: str) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import Min
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.dates import market_day
@@ -196,13 +197,16 @@ def accept(dataset: Dataset, cell: str, who: str, reason: str, *, now: dt.dateti
         LedgerRefused: the cell is not partial, or nobody or no reason is given.
     """
     if not who.strip() or not reason.strip():
-        raise LedgerRefused("To accept a cell takes a person's name and a reason.")
+        raise LedgerRefused(_("To accept a cell takes a person's name and a reason."))
     with transaction.atomic():
         entry = _existing(dataset, cell)
         if entry.state != CellState.PARTIAL:
             raise LedgerRefused(
-                f"{dataset.name} {cell} is {entry.get_state_display()}; only a partial cell, which "
-                "holds rows and lacks some, can be accepted as it is."
+                _(
+                    "%(dataset)s %(cell)s is %(state)s; only a partial cell, which holds rows and "
+                    "lacks some, can be accepted as it is."
+                )
+                % {"dataset": dataset.name, "cell": cell, "state": entry.get_state_display()}
             )
         entry.state = CellState.COMPLETE
         entry.accepted_by, entry.accepted_reason = who.strip(), reason.strip()
@@ -249,7 +253,8 @@ def next_attempt(
 def _existing(dataset: Dataset, cell: str) -> SyncLedger:
     entry = SyncLedger.objects.select_for_update().filter(dataset=dataset.name, cell=cell).first()
     if entry is None:
-        raise LedgerRefused(f"The ledger has no cell {cell!r} of {dataset.name}.")
+        said = _("The ledger has no cell %(cell)s of %(dataset)s.")
+        raise LedgerRefused(said % {"cell": repr(cell), "dataset": dataset.name})
     return entry
 
 

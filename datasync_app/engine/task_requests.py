@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from datasync_app.engine import tasks
 from datasync_app.errors import TaskRefused
@@ -33,7 +34,7 @@ def pause(task_id: int, *, by: str, now: dt.datetime, withdraw: Withdraw) -> Syn
             _take_back(task, reason, withdraw)
             tasks.close(task, TaskStatus.PAUSED, reason, now)
         else:
-            raise _refused(task, "paused", "a running task")
+            raise _refused(task, _("Task %(task)d is %(status)s; a running task can be paused."))
     return task
 
 
@@ -50,7 +51,7 @@ def resume(task_id: int, *, now: dt.datetime, queue: Queue) -> SyncTask:
             _wish(task, "", "")
             return task
         if task.status != TaskStatus.PAUSED:
-            raise _refused(task, "resumed", "a paused task")
+            raise _refused(task, _("Task %(task)d is %(status)s; a paused task can be resumed."))
         task.execution_id = queue(task.job_type, task.config)
         task.status = TaskStatus.PENDING
         task.failure_reason, task.resume_at = "", None
@@ -74,7 +75,11 @@ def cancel(task_id: int, *, by: str, now: dt.datetime, withdraw: Withdraw) -> Sy
             _take_back(task, reason, withdraw)
             tasks.close(task, TaskStatus.FAILED, reason, now)
         else:
-            raise _refused(task, "cancelled", "one that is running, waiting or paused")
+            said = _(
+                "Task %(task)d is %(status)s; one that is running, waiting or paused can be "
+                "cancelled."
+            )
+            raise _refused(task, said)
     return task
 
 
@@ -97,5 +102,5 @@ def _wish(task: SyncTask, wish: str, by: str) -> None:
     task.save(update_fields=["wanted", "wanted_by"])
 
 
-def _refused(task: SyncTask, done: str, valid: str) -> TaskRefused:
-    return TaskRefused(f"Task {task.pk} is {task.status}; {valid} can be {done}.")
+def _refused(task: SyncTask, sentence: str) -> TaskRefused:
+    return TaskRefused(sentence % {"task": task.pk, "status": task.status})

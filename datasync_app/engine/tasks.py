@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext as _
 
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine.store import Fence
@@ -209,7 +210,15 @@ def already(task: SyncTask) -> TaskAlreadyRunning:
     """The refusal to start a second one."""
     moved = task.updated_at.astimezone(SHANGHAI)
     return TaskAlreadyRunning(
-        f"Task {task.pk} of {task.job_type} is {task.get_status_display()} (last progress "
-        f"{moved:%Y-%m-%d %H:%M:%S %z}); a second one was not started.",
+        _(
+            "Task %(task)d of %(job)s is %(status)s (last progress %(moment)s); a second one was not "
+            "started."
+        )
+        % {
+            "task": task.pk,
+            "job": task.job_type,
+            "status": task.get_status_display(),
+            "moment": f"{moved:%Y-%m-%d %H:%M:%S %z}",
+        },
         task,
     )

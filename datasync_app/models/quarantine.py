@@ -14,16 +14,16 @@ class SyncQuarantine(models.Model):
     It stays open until a later fetch brings a row for its key that breaks none.
     """
 
-    dataset = models.CharField(max_length=50)
-    cell = models.CharField(max_length=50)
-    key = models.JSONField()
-    row = models.JSONField()
-    rules = models.CharField(max_length=200)
-    reason = models.TextField()
-    at = models.DateTimeField()
-    last_seen_at = models.DateTimeField()
-    resolved_at = models.DateTimeField(null=True)
-    resolved_by = models.CharField(max_length=200, blank=True)
+    dataset = models.CharField(_("dataset"), max_length=50)
+    cell = models.CharField(_("cell"), max_length=50)
+    key = models.JSONField(_("key"))
+    row = models.JSONField(_("row"))
+    rules = models.CharField(_("rules"), max_length=200)
+    reason = models.TextField(_("reason"))
+    at = models.DateTimeField(_("at"))
+    last_seen_at = models.DateTimeField(_("last seen at"))
+    resolved_at = models.DateTimeField(_("resolved at"), null=True)
+    resolved_by = models.CharField(_("resolved by"), max_length=200, blank=True)
 
     class Meta:
         db_table = "sync_quarantine"

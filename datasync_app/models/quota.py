@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 LARGEST_LIMIT = 100_000
 LIMIT_RULE = _("The limit must be a whole number of calls per minute from 1 to 100,000, or empty.")
@@ -24,13 +25,14 @@ class EndpointAccess(models.Model):
     a day are used up until `spent_until`.
     """
 
-    token_fingerprint = models.CharField(max_length=12)
-    api_name = models.CharField(max_length=64)
-    stated_limit = models.PositiveIntegerField(null=True)
-    learned_limit = models.PositiveIntegerField(null=True)
-    learned_at = models.DateTimeField(null=True)
-    raised_at = models.DateTimeField(null=True)
+    token_fingerprint = models.CharField(_("token fingerprint"), max_length=12)
+    api_name = models.CharField(_("api name"), max_length=64)
+    stated_limit = models.PositiveIntegerField(_("stated limit"), null=True)
+    learned_limit = models.PositiveIntegerField(_("learned limit"), null=True)
+    learned_at = models.DateTimeField(_("learned at"), null=True)
+    raised_at = models.DateTimeField(_("raised at"), null=True)
     set_limit = models.PositiveIntegerField(
+        _("set limit"),
         null=True,
         blank=True,
         validators=[
@@ -43,18 +45,18 @@ class EndpointAccess(models.Model):
             "Empty: what was learned counts, or else the points."
         ),
     )
-    held_until = models.DateTimeField(null=True)
-    spent_until = models.DateTimeField(null=True)
-    spent_limit = models.PositiveIntegerField(null=True)
-    spent_unit = models.CharField(max_length=10, default="", db_default="")
-    spent_code = models.IntegerField(null=True)
-    spent_text = models.TextField(default="", db_default="")
-    denied_kind = models.CharField(max_length=20, default="", db_default="")
-    denied_at = models.DateTimeField(null=True)
-    denied_code = models.IntegerField(null=True)
-    denied_text = models.TextField(default="", db_default="")
-    answered_at = models.DateTimeField(null=True)
-    updated_at = models.DateTimeField(db_default=Now())
+    held_until = models.DateTimeField(_("held until"), null=True)
+    spent_until = models.DateTimeField(_("spent until"), null=True)
+    spent_limit = models.PositiveIntegerField(_("spent limit"), null=True)
+    spent_unit = models.CharField(_("spent unit"), max_length=10, default="", db_default="")
+    spent_code = models.IntegerField(_("spent code"), null=True)
+    spent_text = models.TextField(_("spent text"), default="", db_default="")
+    denied_kind = models.CharField(_("denied kind"), max_length=20, default="", db_default="")
+    denied_at = models.DateTimeField(_("denied at"), null=True)
+    denied_code = models.IntegerField(_("denied code"), null=True)
+    denied_text = models.TextField(_("denied text"), default="", db_default="")
+    answered_at = models.DateTimeField(_("answered at"), null=True)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now())
 
     class Meta:
         db_table = "tushare_endpoint_access"
@@ -74,11 +76,11 @@ class EndpointAccess(models.Model):
 class TushareAccount(models.Model):
     """What the `user` call told of an account, and when it was last made."""
 
-    token_fingerprint = models.CharField(max_length=12, primary_key=True)
-    points = models.PositiveIntegerField(null=True)
-    expires = models.DateField(null=True)
-    answered_at = models.DateTimeField(null=True)
-    asked_at = models.DateTimeField()
+    token_fingerprint = models.CharField(_("token fingerprint"), max_length=12, primary_key=True)
+    points = models.PositiveIntegerField(_("points"), null=True)
+    expires = models.DateField(_("expires"), null=True)
+    answered_at = models.DateTimeField(_("answered at"), null=True)
+    asked_at = models.DateTimeField(_("asked at"))
 
     class Meta:
         db_table = "tushare_account"
@@ -109,7 +111,7 @@ class CallSlot(models.Model):
 
 
 class CallOutcome(models.TextChoices):
-    ROWS = "rows", _("rows")
+    ROWS = "rows", pgettext_lazy("of a call", "rows")
     EMPTY = "empty", _("empty")
     TRUNCATED = "truncated", _("truncated")
     RATE_LIMITED = "rate_limited", _("rate limited")
@@ -122,17 +124,17 @@ class CallOutcome(models.TextChoices):
 class TushareCall(models.Model):
     """The journal: one call that was let go, and what became of it. `quota` was its limit then."""
 
-    at = models.DateTimeField()
-    token_fingerprint = models.CharField(max_length=12)
-    api_name = models.CharField(max_length=64)
-    params = models.JSONField(default=dict)
-    duration_ms = models.PositiveIntegerField()
-    waited_ms = models.PositiveIntegerField()
-    quota = models.PositiveIntegerField()
-    rows = models.PositiveIntegerField(null=True)
-    outcome = models.CharField(max_length=20, choices=CallOutcome.choices)
-    code = models.IntegerField(null=True)
-    message = models.TextField(blank=True)
+    at = models.DateTimeField(_("at"))
+    token_fingerprint = models.CharField(_("token fingerprint"), max_length=12)
+    api_name = models.CharField(_("api name"), max_length=64)
+    params = models.JSONField(_("params"), default=dict)
+    duration_ms = models.PositiveIntegerField(_("duration ms"))
+    waited_ms = models.PositiveIntegerField(_("waited ms"))
+    quota = models.PositiveIntegerField(_("quota"))
+    rows = models.PositiveIntegerField(_("rows"), null=True)
+    outcome = models.CharField(_("outcome"), max_length=20, choices=CallOutcome.choices)
+    code = models.IntegerField(_("code"), null=True)
+    message = models.TextField(_("message"), blank=True)
 
     class Meta:
         db_table = "tushare_call"
@@ -159,18 +161,18 @@ class CallDay(models.Model):
     `quota_used` is the busiest minute's calls as a share of the limit that held.
     """
 
-    id = models.CharField(max_length=100, primary_key=True)
-    day = models.DateField()
-    token_fingerprint = models.CharField(max_length=12)
-    api_name = models.CharField(max_length=64)
-    calls = models.PositiveIntegerField()
-    rows = models.PositiveBigIntegerField()
-    p50_ms = models.FloatField()
-    p95_ms = models.FloatField()
-    waited_ms = models.PositiveBigIntegerField()
-    refusals = models.PositiveIntegerField()
-    failures = models.PositiveIntegerField()
-    quota_used = models.FloatField()
+    id = models.CharField(_("id"), max_length=100, primary_key=True)
+    day = models.DateField(_("day"))
+    token_fingerprint = models.CharField(_("token fingerprint"), max_length=12)
+    api_name = models.CharField(_("api name"), max_length=64)
+    calls = models.PositiveIntegerField(_("calls"))
+    rows = models.PositiveBigIntegerField(_("rows"))
+    p50_ms = models.FloatField(_("p50 ms"))
+    p95_ms = models.FloatField(_("p95 ms"))
+    waited_ms = models.PositiveBigIntegerField(_("waited ms"))
+    refusals = models.PositiveIntegerField(_("refusals"))
+    failures = models.PositiveIntegerField(pgettext_lazy("number", "failures"))
+    quota_used = models.FloatField(_("quota used"))
 
     class Meta:
         managed = False

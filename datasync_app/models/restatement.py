@@ -21,14 +21,14 @@ class SyncRestatement(models.Model):
     how many values changed and by how much at most.
     """
 
-    dataset = models.CharField(max_length=50)
-    cell = models.CharField(max_length=50)
-    kind = models.CharField(max_length=10, choices=RestatementKind.choices)
-    key = models.JSONField(default=dict)
-    column = models.CharField(max_length=50, blank=True)
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
-    at = models.DateTimeField()
+    dataset = models.CharField(_("dataset"), max_length=50)
+    cell = models.CharField(_("cell"), max_length=50)
+    kind = models.CharField(_("kind"), max_length=10, choices=RestatementKind.choices)
+    key = models.JSONField(_("key"), default=dict)
+    column = models.CharField(_("column"), max_length=50, blank=True)
+    old = models.JSONField(_("old"), null=True)
+    new = models.JSONField(_("new"), null=True)
+    at = models.DateTimeField(_("at"))
 
     class Meta:
         db_table = "sync_restatement"

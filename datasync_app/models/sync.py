@@ -58,24 +58,26 @@ class SyncLedger(models.Model):
     one to agree. A cell that a person accepted as it is names them and their reason.
     """
 
-    dataset = models.CharField(max_length=50)
-    cell = models.CharField(max_length=50)
-    cell_date = models.DateField(null=True)
-    state = models.CharField(max_length=20, choices=CellState.choices)
-    expected_rows = models.IntegerField(null=True)
-    received_rows = models.IntegerField(default=0)
-    missing = models.JSONField(default=dict)
-    missing_since = models.DateTimeField(null=True)
-    disputes = models.JSONField(default=dict, db_default={})
-    fingerprint = models.CharField(max_length=64, blank=True)
-    fetched_at = models.DateTimeField(null=True)
-    next_attempt_at = models.DateTimeField(null=True)
-    attempts = models.PositiveIntegerField(default=0)
-    last_error = models.TextField(blank=True)
-    doubt = models.JSONField(null=True)
-    accepted_by = models.CharField(max_length=150, blank=True, default="", db_default="")
-    accepted_reason = models.TextField(blank=True, default="", db_default="")
-    updated_at = models.DateTimeField(auto_now=True)
+    dataset = models.CharField(_("dataset"), max_length=50)
+    cell = models.CharField(_("cell"), max_length=50)
+    cell_date = models.DateField(_("cell date"), null=True)
+    state = models.CharField(_("state"), max_length=20, choices=CellState.choices)
+    expected_rows = models.IntegerField(_("expected rows"), null=True)
+    received_rows = models.IntegerField(_("received rows"), default=0)
+    missing = models.JSONField(_("missing"), default=dict)
+    missing_since = models.DateTimeField(_("missing since"), null=True)
+    disputes = models.JSONField(_("disputes"), default=dict, db_default={})
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
+    fetched_at = models.DateTimeField(_("fetched at"), null=True)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    last_error = models.TextField(_("last error"), blank=True)
+    doubt = models.JSONField(_("doubt"), null=True)
+    accepted_by = models.CharField(
+        _("accepted by"), max_length=150, blank=True, default="", db_default=""
+    )
+    accepted_reason = models.TextField(_("accepted reason"), blank=True, default="", db_default="")
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
         db_table = "sync_ledger"
@@ -121,25 +123,29 @@ class SyncTask(models.Model):
     `resumed_at` and `offset_then` mark where it last began to run, for its rate.
     """
 
-    job_type = models.CharField(max_length=100)
-    status = models.CharField(max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING)
-    wanted = models.CharField(
-        max_length=10, choices=TaskWish.choices, default="", blank=True, db_default=""
+    job_type = models.CharField(_("job type"), max_length=100)
+    status = models.CharField(
+        _("status"), max_length=10, choices=TaskStatus.choices, default=TaskStatus.PENDING
     )
-    wanted_by = models.CharField(max_length=150, default="", blank=True, db_default="")
-    current_offset = models.PositiveIntegerField(default=0)
-    expected_cells = models.PositiveIntegerField(null=True)
-    batch_size = models.PositiveIntegerField(default=50)
-    total_processed = models.PositiveBigIntegerField(default=0)
-    started_at = models.DateTimeField(null=True)
-    resumed_at = models.DateTimeField(null=True)
-    offset_then = models.PositiveIntegerField(default=0, db_default=0)
-    resume_at = models.DateTimeField(null=True)
-    updated_at = models.DateTimeField()
-    completed_at = models.DateTimeField(null=True)
-    config = models.JSONField(default=dict)
-    failure_reason = models.TextField(blank=True)
-    execution_id = models.BigIntegerField(null=True)
+    wanted = models.CharField(
+        _("wanted"), max_length=10, choices=TaskWish.choices, default="", blank=True, db_default=""
+    )
+    wanted_by = models.CharField(
+        _("wanted by"), max_length=150, default="", blank=True, db_default=""
+    )
+    current_offset = models.PositiveIntegerField(_("current offset"), default=0)
+    expected_cells = models.PositiveIntegerField(_("expected cells"), null=True)
+    batch_size = models.PositiveIntegerField(_("batch size"), default=50)
+    total_processed = models.PositiveBigIntegerField(_("total processed"), default=0)
+    started_at = models.DateTimeField(_("started at"), null=True)
+    resumed_at = models.DateTimeField(_("resumed at"), null=True)
+    offset_then = models.PositiveIntegerField(_("offset then"), default=0, db_default=0)
+    resume_at = models.DateTimeField(_("resume at"), null=True)
+    updated_at = models.DateTimeField(_("updated at"))
+    completed_at = models.DateTimeField(_("completed at"), null=True)
+    config = models.JSONField(_("config"), default=dict)
+    failure_reason = models.TextField(_("failure reason"), blank=True)
+    execution_id = models.BigIntegerField(_("execution id"), null=True)
 
     class Meta:
         db_table = "sync_task"
@@ -179,13 +185,13 @@ class SyncTask(models.Model):
 class SyncFailureRecord(models.Model):
     """A code that could not be synced, to be tried again up to `max_retries` times."""
 
-    job_type = models.CharField(max_length=100)
-    code = models.CharField(max_length=50)
-    error_message = models.TextField()
-    retry_count = models.PositiveSmallIntegerField(default=0)
-    max_retries = models.PositiveSmallIntegerField(default=3)
-    last_attempt_at = models.DateTimeField()
-    resolved_at = models.DateTimeField(null=True)
+    job_type = models.CharField(_("job type"), max_length=100)
+    code = models.CharField(_("code"), max_length=50)
+    error_message = models.TextField(_("error message"))
+    retry_count = models.PositiveSmallIntegerField(_("retry count"), default=0)
+    max_retries = models.PositiveSmallIntegerField(_("max retries"), default=3)
+    last_attempt_at = models.DateTimeField(_("last attempt at"))
+    resolved_at = models.DateTimeField(_("resolved at"), null=True)
 
     class Meta:
         db_table = "sync_failure_record"

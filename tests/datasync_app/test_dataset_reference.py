@@ -24,7 +24,7 @@ def row(dataset: Dataset) -> str:
     if dataset.read_twice:
         expected += ", read twice"
     cells = (
-        f"`{dataset.name}`", dataset.title, due or "-", again, expected,
+        f"`{dataset.name}`", str(dataset.title), due or "-", again, expected,
         ", ".join(dataset.sisters) or "-", str(dataset.row_cap or "-"),
         str(dataset.minimal_points),
     )  # fmt: skip
