@@ -63,6 +63,7 @@ class Environment:
     failure_max_retries: int
     concept_source: str
     serve_incomplete: bool
+    serve_pass_on: bool
     language: str
     api_pages_per_minute: int
     api_files_per_minute: int
@@ -131,6 +132,7 @@ def read_environment() -> Environment:
                 validate=validate.OneOf(["auto", "ths", "dc", "concept"]),
             ),
             serve_incomplete=env.bool("SERVE_INCOMPLETE", False),
+            serve_pass_on=env.bool("SERVE_PASS_ON", False),
             language=_language(env),
             api_pages_per_minute=env.int("API_PAGES_PER_MINUTE", 600, validate=positive),
             api_files_per_minute=env.int("API_FILES_PER_MINUTE", 30, validate=positive),

@@ -258,6 +258,7 @@ SYNC_INCREMENTAL_MISSING_LIMIT = environment.incremental_missing_limit
 SYNC_FAILURE_MAX_RETRIES = environment.failure_max_retries
 SYNC_CONCEPT_SOURCE = environment.concept_source
 SERVE_INCOMPLETE = environment.serve_incomplete
+SERVE_PASS_ON = environment.serve_pass_on
 API_PAGES_PER_MINUTE = environment.api_pages_per_minute
 API_FILES_PER_MINUTE = environment.api_files_per_minute
 

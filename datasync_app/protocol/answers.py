@@ -23,8 +23,11 @@ def written(
     size: int,
     *,
     text: str = "",
+    has_more: bool = False,
 ) -> Iterator[bytes]:
-    """The same document in pieces: at most `size` rows, and whether the batches have more."""
+    """The same document in pieces: at most `size` rows, and whether the batches have more, or
+    there is more than they have.
+    """
     left, more, first = size, False, True
     yield b'{"request_id":"%s","code":0,"data":{"fields":' % str(uuid.uuid4()).encode()
     yield orjson.dumps(columns) + b',"items":['
@@ -38,6 +41,6 @@ def written(
         if more:
             break
     yield b'],"has_more":%s,"count":-1},"msg":%s}' % (
-        b"true" if more else b"false",
+        b"true" if more or has_more else b"false",
         orjson.dumps(text),
     )
