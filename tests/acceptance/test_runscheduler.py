@@ -27,6 +27,7 @@ from scheduler_app.models import (
 from tests.acceptance.runscheduler import SchedulerUnderTest, database_url
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import registered
+from tests.stalling_proxy import StallingProxy
 from tests.waiting import eventually
 from tests.webhook import SECRET, Receiver, channel
 
@@ -148,6 +149,29 @@ def test_another_process_takes_over_within_five_seconds(
     slots = list(
         ExecutionLog.objects.filter(job_id="quick", attempt=1).values_list("scheduled_for")
     )
+    assert len(set(slots)) == len(slots)
+
+
+def test_a_leader_that_is_cut_off_from_the_database_is_followed_within_five_seconds(
+    url: str, tmp_path: Path
+) -> None:
+    JobConfigFactory(interval=True, job_id="quick", interval_seconds=1)
+    with StallingProxy() as proxy:
+        of = connection.settings_dict
+        through = f"postgresql://{of['USER']}@127.0.0.1:{proxy.port}/{of['NAME']}"
+        with SchedulerUnderTest(through, tmp_path / "one") as one:
+            assert one.says("action=ready", 60)
+            with SchedulerUnderTest(url, tmp_path / "two") as two:
+                assert two.says("action=stand_by", 60)
+                proxy.stall()
+                began = time.monotonic()
+                assert two.says("action=start job_id=quick")
+                assert time.monotonic() - began < 5
+                started = one.log.count("action=start")
+                proxy.go_on()
+                assert one.says("action=lease_lost", 60)
+                assert one.log.count("action=start") == started
+    slots = ExecutionLog.objects.filter(job_id="quick", attempt=1).values_list("scheduled_for")
     assert len(set(slots)) == len(slots)
 
 
