@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.db import OperationalError
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
@@ -20,7 +24,8 @@ logger = logging.getLogger(__name__)
 RUN = "scheduler_app.run"
 HELP = "scheduler_app.help"
 # A worker that did not beat for so long is gone for the queue, which it tells every ten seconds.
-STALLED_SECONDS = 30.0
+STALLED = timedelta(seconds=30)
+DOING = Status.DOING.value
 
 
 def defer_run(execution_id: int) -> None:
@@ -46,10 +51,12 @@ def retry_stalled() -> None:
     Raises:
         django.db.OperationalError: the database is away.
     """
-    try:
-        async_to_sync(_retry_stalled)()
-    except ConnectorException as error:
-        raise OperationalError(str(error)) from error
+    gone = Q(worker=None) | Q(worker__last_heartbeat__lt=Now() - STALLED)
+    for job in ProcrastinateJob.objects.filter(gone, status=DOING):
+        logger.warning(
+            "action=retry_stalled job=%s of worker %s: %s", job.pk, job.worker_id, job.args
+        )
+        _retry(job.pk)
 
 
 def revive(executions: Collection[int]) -> None:
@@ -59,27 +66,27 @@ def revive(executions: Collection[int]) -> None:
     Who takes over is decided by the execution: one job too many finds nothing to do. Raises as
     `retry_stalled`.
     """
-    if not executions:
-        return
+    found = (
+        ProcrastinateJob.objects.filter(task_name=RUN, args__execution_id__in=list(executions))
+        if executions
+        else ()
+    )
+    jobs = {job.args["execution_id"]: job for job in found}
+    for execution_id in executions:
+        job = jobs.get(execution_id)
+        if job is None:
+            logger.warning("action=revive execution=%s: its job was gone", execution_id)
+            defer_run(execution_id)
+        elif job.status == DOING:
+            logger.warning("action=revive execution=%s: nobody heard of it", execution_id)
+            _retry(job.pk)
+
+
+def _retry(job_id: int) -> None:
     try:
-        found = async_to_sync(app.job_manager.list_jobs_async)(task=RUN)
-        jobs = {job.task_kwargs["execution_id"]: job for job in found}
-        for execution_id in executions:
-            job = jobs.get(execution_id)
-            if job is None:
-                logger.warning("action=revive execution=%s: its job was gone", execution_id)
-                defer_run(execution_id)
-            elif job.status == Status.DOING.value:
-                logger.warning("action=revive execution=%s: nobody heard of it", execution_id)
-                async_to_sync(app.job_manager.retry_job)(job)
+        app.job_manager.retry_job_by_id(job_id, retry_at=timezone.now())
     except ConnectorException as error:
         raise OperationalError(str(error)) from error
-
-
-async def _retry_stalled() -> None:
-    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-        logger.warning("action=retry_stalled job=%s of worker %s", job.call_string, job.worker_id)
-        await app.job_manager.retry_job(job)
 
 
 def _defer(task: str, kwargs: dict[str, Any], *, in_seconds: int = 0) -> None:
