@@ -22,6 +22,7 @@ from datasync_app.errors import LedgerRefused
 from datasync_app.models import (
     CallDay,
     EndpointAccess,
+    StockBasic,
     SyncFailureRecord,
     SyncLedger,
     SyncQuarantine,
@@ -32,6 +33,7 @@ from datasync_app.models import (
 )
 from datasync_app.models.quota import LIMIT_RULE
 from datasync_app.report_pages import ReportPages
+from datasync_app.stock_pages import StockPages
 from datasync_app.task_pages import TaskPages
 from scheduler_app.admin import base, look
 from scheduler_app.admin.paging import BoundedPaginator
@@ -43,6 +45,16 @@ class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
+
+
+@admin.register(StockBasic)
+class StockBasicAdmin(StockPages, ReadOnlyAdmin):
+    """Every code of the stock list; a code leads to its chart."""
+
+    list_display = ["ts_code", "name", "industry", "market", "list_status", "list_date"]
+    list_filter = ["list_status"]
+    search_fields = ["ts_code__istartswith", "name"]
+    search_help_text = _("how its code begins, or a part of its name")
 
 
 @admin.register(SyncTask)

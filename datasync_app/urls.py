@@ -9,6 +9,7 @@ from datasync_app.api.cells import AcceptView, AskAgainView, CellView
 from datasync_app.api.coverage import CoverageView
 from datasync_app.api.data import data_routes
 from datasync_app.api.dataapi import dataapi
+from datasync_app.api.stocks import BarsView, StockListView
 from datasync_app.api.tasks import DailyHistoryView, FinanceHistoryView, TaskViewSet
 
 CELL = r"api/sync/cells/(?P<dataset>[^/]+)/(?P<cell>[^/]+)"
@@ -28,5 +29,7 @@ urlpatterns = [
     re_path(rf"^{CELL}/accept/?$", AcceptView.as_view(), name="sync-cell-accept"),
     re_path(rf"^{CELL}/ask-again/?$", AskAgainView.as_view(), name="sync-cell-ask-again"),
     *data_routes(),
+    re_path(r"^api/stocks/?$", StockListView.as_view(), name="stocks"),
+    re_path(r"^api/stocks/(?P<ts_code>[^/]+)/bars/?$", BarsView.as_view(), name="stock-bars"),
     path("api/sync/", include(router.urls)),
 ]

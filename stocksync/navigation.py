@@ -43,6 +43,7 @@ def menu() -> list[dict[str, Any]]:
                     **_table(_("Ledger"), "fact_check", "datasync_app", "syncledger"),
                     "active": _is_ledger,
                 },
+                _table(_("Stocks"), "candlestick_chart", "datasync_app", "stockbasic"),
                 _table(_("Tasks"), "sync", "datasync_app", "synctask"),
                 _table(_("Failures"), "error", "datasync_app", "syncfailurerecord"),
                 _table(_("Restatements"), "edit_note", "datasync_app", "syncrestatement"),

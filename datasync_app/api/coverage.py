@@ -39,7 +39,7 @@ class CoverageView(ThrottledView):
     def get(self, request: Request) -> Response:
         """Per dataset: which due cells are good, which are not, and why."""
         given = read_query(
-            request, {"dataset": sorted(DATASETS), "start": _date("start"), "end": _date("end")}
+            request, {"dataset": sorted(DATASETS), "start": date_of("start"), "end": date_of("end")}
         )
         names = [given["dataset"]] if "dataset" in given else list(DATASETS)
         now = timezone.now()
@@ -58,7 +58,7 @@ class CoverageView(ThrottledView):
         )
 
 
-def _date(name: str) -> Callable[[str | None], dt.date | None]:
+def date_of(name: str) -> Callable[[str | None], dt.date | None]:
     def read(text: str | None) -> dt.date | None:
         try:
             return None if text is None else parse_date(text)

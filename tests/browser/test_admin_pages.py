@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
 from tests.datasync_app.reports.week import hold_week, make_hole
+from tests.datasync_app.stock_month import hold_stock
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
@@ -162,3 +164,33 @@ def test_a_report_is_printed_on_a4_without_what_is_around_it(admin: Page) -> Non
     expect(menu).to_be_hidden()
     paper = admin.pdf(prefer_css_page_size=True)
     assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
+
+
+def test_a_stock_is_found_and_its_missing_bar_explained(
+    admin: Page, live_server: LiveServer
+) -> None:
+    hold_stock("600000.SH", "浦发银行", suspended=dt.date(2019, 6, 12))
+    admin.set_viewport_size({"width": 390, "height": 800})
+    admin.goto(f"{live_server.url}/admin/datasync_app/stockbasic/600000.SH/change/")
+    told = admin.locator(".stock-told")
+    expect(told).to_contain_text("2019-06-28: open")
+    expect(admin.locator(".stock-chart canvas").first).to_be_visible()
+    expect(admin.get_by_role("row", name="2019-06-12")).to_contain_text("It was suspended all day.")
+    assert admin.evaluate("document.documentElement.scrollWidth") <= 390
+
+    raw = told.text_content()
+    admin.get_by_label("Prices").select_option("backward")
+    expect(told).not_to_have_text(raw or "")
+    admin.get_by_label("From", exact=True).fill("2019-06-11")
+    admin.get_by_label("To", exact=True).fill("2019-06-13")
+    expect(told).to_contain_text("2019-06-13: open")
+    chart = admin.get_by_role("img", name="Candlesticks and volume of 600000.SH")
+    chart.focus()
+    chart.press("End")
+    chart.press("ArrowLeft")
+    expect(told).to_have_text("2019-06-12: It was suspended all day.")
+
+    admin.get_by_label("Code or name").fill("浦发")
+    expect(admin.locator("#stock-found option")).to_have_count(1)
+    admin.get_by_role("button", name="Open").click()
+    expect(admin.locator(".stock-told")).to_contain_text("2019-06-28: open")

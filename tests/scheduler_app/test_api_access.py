@@ -14,7 +14,7 @@ from knox.models import AuthToken
 from datasync_app.datasets import DATASETS
 from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
 from scheduler_app.models import ExecutionLog, JobConfig
-from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory
+from tests.datasync_app.factories import LedgerFactory, StockBasicFactory, SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import (
     CHANGE,
@@ -43,6 +43,8 @@ READS = [
     "/api/sync/coverage?dataset=stock_basic",
     "/api/sync/cells/daily/20200109",
     "/api/data",
+    "/api/stocks",
+    "/api/stocks/600000.SH/bars",
     *(f"/api/data/{name}" for name in DATASETS),
     "/api/schema/",
     "/api/docs/",
@@ -75,6 +77,7 @@ def job() -> Iterator[None]:
         JobConfigFactory.create(job_id=JOB)
         ExecutionLogFactory.create(id=1, job_id=JOB)
         ExecutionLogFactory.create(id=2, job_id=JOB, queued=True, attempt=2)
+        StockBasicFactory.create(ts_code="600000.SH")
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
         LedgerFactory.create(state=CellState.PARTIAL)
         SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
@@ -154,7 +157,7 @@ def test_the_table_names_every_route() -> None:
         "sync-daily-history", "sync-finance-history", "sync-coverage",
         "sync-cell", "sync-cell-accept", "sync-cell-ask-again",
         # What is unknown is 404 for staff, and no answer at all for others.
-        "data", "data-unknown", *(f"data-{name}" for name in DATASETS),
+        "stocks", "stock-bars", "data", "data-unknown", *(f"data-{name}" for name in DATASETS),
     }  # fmt: skip
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
     assert names == named
