@@ -10,11 +10,12 @@ from django.db import connection
 from django.http import HttpRequest
 from django.utils import timezone
 
+from datasync_app import run_panel
 from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine.freshness import freshness
 from datasync_app.engine.identity import is_generated, stored_identity
 from datasync_app.models import SyncTask, TaskStatus
-from scheduler_app.dashboard import Panel, register_panel
+from scheduler_app.dashboard import Panel, register_panel, register_run_panel
 
 # As the view of calls by day counts, for one day, which the index on the time finds.
 _CALLS = """
@@ -90,3 +91,4 @@ for panel in (
     Panel("calls", "datasync_app/panels/calls.html", _calls),
 ):
     register_panel(panel)
+register_run_panel("datasets", "datasync_app/panels/run.html", run_panel.facts)

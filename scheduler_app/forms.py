@@ -131,7 +131,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for my
                 "data-check": self._address_of_check(),
                 "data-preview": reverse("preview-list"),
                 "data-preview-title": _("Next runs, once saved"),
-                "data-preview-left-out": _("Left out by the run calendar"),
+                "data-preview-left-out": _("left out by the run calendar"),
                 # Sunday first, as a browser counts.
                 "data-preview-days": " ".join(str(day) for day in (WEEKDAYS[6], *WEEKDAYS[:6])),
             }

@@ -37,6 +37,7 @@ __all__ = [
     "ExecutionLog",
     "JobConfig",
     "JobState",
+    "LiveLog",
     "Notification",
     "NotificationChannel",
     "NotificationKind",
@@ -249,6 +250,16 @@ class ExecutionLog(models.Model):
             models.Index(fields=["job_id", "started_at"], name="execution_by_job"),
             # The newest executions of one job, by id, however long its history and the others'.
             models.Index(fields=["job_id", "-id"], name="execution_newest_by_job"),
+            # The lists of the admin: a filter finds the newest of its rows, however rare they are.
+            models.Index(fields=["status", "-id"], name="execution_by_status"),
+            models.Index(fields=["caused_by", "-id"], name="execution_by_cause"),
+            models.Index(fields=["job_id", "status", "-id"], name="execution_by_job_status"),
+            models.Index(fields=["scheduled_for"], name="execution_by_slot"),
+            models.Index(
+                fields=["triggered_by", "-id"],
+                name="execution_by_person",
+                condition=~Q(triggered_by=""),
+            ),
             models.Index(
                 fields=["status"],
                 name="execution_open",
@@ -292,6 +303,21 @@ class StopRequest(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class LiveLog(models.Model):
+    """What a run under way has logged so far; gone when it ends. No foreign key: it is written while
+    the run has its execution locked."""
+
+    execution_id = models.BigIntegerField(primary_key=True)
+    text = models.TextField()
+    written_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "scheduler_live_log"
+
+    def __str__(self) -> str:
+        return f"execution {self.execution_id}"
 
 
 class ScheduleRevision(models.Model):

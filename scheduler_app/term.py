@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.utils import timezone
 
-from scheduler_app import claims, deferral, processes, retention
+from scheduler_app import claims, deferral, live_log, processes, retention
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.executor import HandOverExecutor
 from scheduler_app.first_start import queue_first_runs
@@ -123,6 +123,7 @@ class Term:
         if time.monotonic() >= self._tidy_at:
             self._tidy_at = time.monotonic() + TIDY_SECONDS
             processes.forget_old()
+            live_log.forget_old()
             retention.prune(timezone.now())
 
     def load(self, jobs: JobRegistry, now: datetime, revision: int | None = None) -> None:

@@ -25,6 +25,7 @@ from scheduler_app import failures
 from scheduler_app.capture import LogLines
 from scheduler_app.closing import Outcome, closings
 from scheduler_app.errors import RunCancelled, RunStopped
+from scheduler_app.live_log import live_logs
 from scheduler_app.models import Cause, ExecutionLog, Role, Status
 from scheduler_app.processes import HeartbeatThread, ProcessRow
 from scheduler_app.redaction import storable, storable_json
@@ -133,6 +134,7 @@ class ExecutionTracker:
         self._started_at = timezone.now()
         self._clock = time.monotonic()
         self._lines.begin()
+        live_logs.follow(self._lines)
 
     def _open(self) -> None:
         if self._claimed:
@@ -196,6 +198,7 @@ class ExecutionTracker:
                 "action=close job_id=%s execution=%s failed", self.job_id, self.execution_id
             )
         finally:
+            live_logs.forget(self._lines)
             self._leave()
 
     def _say_once(self) -> None:

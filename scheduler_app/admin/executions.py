@@ -8,19 +8,26 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scheduler_app import going_on
+from scheduler_app import configs, dashboard, execution_search, going_on, live_log
 from scheduler_app.admin import base, look
 from scheduler_app.admin.paging import BoundedPaginator
-from scheduler_app.models import ExecutionLog, JobConfig, Status
+from scheduler_app.errors import SchedulerError
+from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
 
 
@@ -55,6 +62,12 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     ]
     list_filter = ["status", "caused_by", JobFilter]
     list_per_page = 50
+    # Searched by `execution_search`; the list shows its box for these.
+    search_fields = ["pk"]
+    search_help_text = _(
+        "A number, a job, who asked for it, a day (2026-03-02), or words of an error of the newest "
+        "5,000 failures."
+    )
     ordering = ["-id"]
     sortable_by = ()
     # Counting each filter's rows would read the whole history.
@@ -62,7 +75,7 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
     fieldsets = [
-        (None, {"fields": ["job_id", "shown_status", "error", "shown_result"]}),
+        (None, {"fields": ["job_id", "shown_status", "error"]}),
         (
             _("When"),
             {
@@ -75,24 +88,108 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
                 ]
             },
         ),
-        (_("Why"), {"fields": ["caused_by", "triggered_by", "attempt", "process", "shown_kwargs"]}),
+        (
+            _("Why"),
+            {
+                "fields": [
+                    "caused_by",
+                    "triggered_by",
+                    "attempt",
+                    "attempts",
+                    "process",
+                    "shown_kwargs",
+                ]
+            },
+        ),
         (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
+        (_("Result"), {"fields": ["shown_result"]}),
     ]
 
+    class Media:
+        js = ["scheduler_app/tail.js"]
+
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.stop_view)
-        name = "scheduler_app_executionlog_stop"
-        return [path("<int:execution_id>/stop/", view, name=name), *super().get_urls()]
+        views = {"stop": self.stop_view, "again": self.again_view, "tail": self.tail_view}
+        return [
+            *(path(f"<int:execution_id>/{name}/", self.admin_site.admin_view(view),
+                   name=f"scheduler_app_executionlog_{name}") for name, view in views.items()),
+            *super().get_urls(),
+        ]  # fmt: skip
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ExecutionLog], search_term: str
+    ) -> tuple[QuerySet[ExecutionLog], bool]:
+        return execution_search.find(queryset, search_term), False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        execution = self.get_object(request, object_id) if object_id else None
+        if execution is not None:
+            may = request.user.has_perm("scheduler_app.trigger_jobconfig")
+            running = execution.status == Status.RUNNING
+            extra_context = {
+                "may_stop": may and running,
+                "may_run_again": may and execution.finished_at is not None
+                and execution.job_id in registry,
+                "told": dashboard.rendered_of_run(request, execution),
+                **(extra_context or {}),
+            }  # fmt: skip
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def tail_view(self, request: HttpRequest, execution_id: int) -> HttpResponse:
+        """The log of a run so far, as JSON, and whether it has ended."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        execution = ExecutionLog.objects.filter(pk=execution_id).first()
+        if execution is None:
+            return JsonResponse({"detail": gettext("There is no such execution.")}, status=404)
+        return JsonResponse(
+            {
+                "status": execution.status,
+                "log": live_log.so_far(execution),
+                "ended": execution.finished_at is not None,
+            }
+        )
+
+    def again_view(self, request: HttpRequest, execution_id: int) -> HttpResponse:
+        """Queue a run of the same job with the same arguments."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self._check_may_run(request)
+        execution = ExecutionLog.objects.filter(pk=execution_id).first()
+        if execution is None:
+            self.message_user(request, gettext("There is no such execution."), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:scheduler_app_executionlog_changelist"))
+        try:
+            again, _created = configs.queue_run(
+                execution.job_id,
+                Cause.MANUAL,
+                triggered_by=request.user.get_username(),
+                job_kwargs=execution.job_kwargs,
+            )
+        except SchedulerError as error:
+            said = gettext("Not queued: %(job)s. %(error)s")
+            told = said % {"job": execution.job_id, "error": error}
+            self.message_user(request, told, messages.ERROR)
+            return HttpResponseRedirect(look.execution_address(execution_id))
+        self.message_user(request, look.queued(again), messages.SUCCESS)
+        return HttpResponseRedirect(look.execution_address(again.pk))
+
+    def _check_may_run(self, request: HttpRequest) -> None:
+        may = request.user.has_perm("scheduler_app.trigger_jobconfig")
+        if not (self.has_view_permission(request) and may):
+            raise PermissionDenied
 
     def stop_view(self, request: HttpRequest, execution_id: int) -> HttpResponse:
         """Ask a run under way to stop at its next checkpoint."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not (
-            self.has_view_permission(request)
-            and request.user.has_perm("scheduler_app.trigger_jobconfig")
-        ):
-            raise PermissionDenied
+        self._check_may_run(request)
         running = ExecutionLog.objects.filter(pk=execution_id, status=Status.RUNNING)
         if running.exists():
             by = request.user.get_username()
@@ -163,9 +260,26 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     def shown_kwargs(self, execution: ExecutionLog) -> SafeString | str:
         return look.as_json(execution.job_kwargs)
 
+    @admin.display(description=_("attempts at this slot"))
+    def attempts(self, execution: ExecutionLog) -> SafeString | str:
+        """Found by the index that makes a slot start once."""
+        others = ExecutionLog.objects.filter(
+            job_id=execution.job_id, scheduled_for=execution.scheduled_for
+        ).exclude(pk=execution.pk)
+        links = ((look.execution_address(pk), number, look.badge(status)) for pk, number, status
+                 in others.order_by("attempt").values_list("pk", "attempt", "status"))  # fmt: skip
+        return format_html_join(" ", '<a href="{}">{} {}</a>', links) or look.NOTHING
+
     @admin.display(description=_("log"))
     def shown_log(self, execution: ExecutionLog) -> SafeString | str:
-        return look.block(execution.log)
+        if execution.status != Status.RUNNING:
+            return look.block(execution.log)
+        return format_html(
+            '<pre class="run-text" data-tail="{}" data-seconds="{}" tabindex="0">{}</pre>',
+            reverse("admin:scheduler_app_executionlog_tail", args=[execution.pk]),
+            live_log.EVERY_SECONDS,
+            live_log.so_far(execution),
+        )
 
     @admin.display(description=_("traceback"))
     def shown_traceback(self, execution: ExecutionLog) -> SafeString | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from operator import itemgetter
 from typing import Any, cast
 
 from django.contrib import admin
@@ -72,7 +73,7 @@ class JobConfigAdmin(OneClick, Past):
     ]
 
     class Media:
-        js = ["scheduler_app/preview.js", "scheduler_app/typing.js"]
+        js = ["scheduler_app/here.js", "scheduler_app/preview.js", "scheduler_app/typing.js"]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.check_view)
@@ -186,7 +187,15 @@ class JobConfigAdmin(OneClick, Past):
         coming, error = upcoming_or_error(config)
         if error or not coming.runs:
             return error or _why_none(coming)
-        items = format_html_join("", "<li>{}</li>", ((look.moment(each),) for each in coming.runs))
+        runs = (
+            (run.date(), format_html('<time datetime="{}" data-here>{}</time>', run.isoformat(),
+                                     look.moment(run)))
+            for run in coming.runs
+        )  # fmt: skip
+        out = gettext("left out by the run calendar")
+        days = ((day, format_html("<s>{}</s> {}", look.day(day), out)) for day in coming.left_out)
+        lines = sorted([*runs, *days], key=itemgetter(0))
+        items = format_html_join("", "<li>{}</li>", ((line,) for _day, line in lines))
         notes = format_html_join(
             "", '<span class="run-note">{}</span>', ((note,) for note in _notes(coming))
         )
@@ -331,9 +340,6 @@ def _notes(coming: Upcoming) -> list[str]:
     notes = []
     if coming.pause:
         notes.append(coming.pause)
-    if coming.left_out:
-        days = ", ".join(look.day(day) for day in coming.left_out)
-        notes.append(gettext("Left out by the run calendar: %s.") % days)
     if coming.doubt:
         notes.append(gettext("Days that nobody knows count as run days: %s.") % coming.doubt)
     return notes

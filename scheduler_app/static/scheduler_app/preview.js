@@ -14,12 +14,13 @@ document.addEventListener("DOMContentLoaded", () => {
     (document.querySelector(".field-timezone")?.closest(".form-row") || cron).after(box);
 
     const days = cron.dataset.previewDays.split(" ");
+    const LEFT_OUT_AT_MOST = 31;
+    const dated = (date) => `${days[new Date(`${date}T00:00:00Z`).getUTCDay()]} ${date}`;
     // 2026-03-02T18:00:00+08:00 as Mon 2026-03-02 18:00 +08:00, in the schedule's own time zone.
     const shown = (moment) => {
         const [, date, time, seconds, offset] =
             moment.match(/^(\S{10})T(\d\d:\d\d)(:\d\d)(?:\.\d+)?(\S+)$/);
-        const day = days[new Date(`${date}T00:00:00Z`).getUTCDay()];
-        return `${day} ${date} ${time}${seconds === ":00" ? "" : seconds} ${offset}`;
+        return `${dated(date)} ${time}${seconds === ":00" ? "" : seconds} ${offset}`;
     };
 
     const make = (kind, className, text = "") => {
@@ -29,14 +30,34 @@ document.addEventListener("DOMContentLoaded", () => {
         return element;
     };
 
+    // A run, and a day that the calendar leaves out, at its place among them.
+    const row = ({ moment, day }) => {
+        if (day) {
+            const item = make("li", "run-left-out");
+            item.append(make("s", "", dated(day)), ` ${cron.dataset.previewLeftOut}`);
+            return item;
+        }
+        const item = make("li", "");
+        const time = make("time", "", shown(moment));
+        time.dateTime = moment;
+        item.append(time);
+        window.tellHere?.(time);
+        return item;
+    };
+
     const show = (answer) => {
         const result = answer.schedule_error
             ? make("div", "run-error", answer.schedule_error)
             : make("ol", "run-times");
-        result.append(...answer.next_runs.map((moment) => make("li", "", shown(moment))));
+        const rows = [
+            ...answer.next_runs.map((moment) => ({ moment, at: moment.slice(0, 10) })),
+            ...answer.days_left_out.slice(0, LEFT_OUT_AT_MOST).map((day) => ({ day, at: day })),
+        ];
+        rows.sort((one, other) => (one.at < other.at ? -1 : Number(one.at > other.at)));
+        result.append(...rows.map(row));
+        const more = answer.days_left_out.length - LEFT_OUT_AT_MOST;
         const notes = [
-            answer.days_left_out.length
-                ? `${cron.dataset.previewLeftOut}: ${answer.days_left_out.join(", ")}` : "",
+            more > 0 ? `+${more}: ${cron.dataset.previewLeftOut}` : "",
             answer.calendar_doubt,
         ];
         const told = make("div", "run-previewed");
