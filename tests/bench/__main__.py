@@ -7,7 +7,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-from tests.bench import history, limiter_cost, pacing, scheduler, serving, throughput, workers
+from tests.bench import (
+    exports,
+    history,
+    limiter_cost,
+    pacing,
+    scheduler,
+    serving,
+    throughput,
+    workers,
+)
 from tests.bench.report import say
 from tests.bench.surroundings import private_database
 
@@ -31,7 +40,7 @@ def main() -> None:
     options = parser.add_argument(
         "names",
         nargs="*",
-        help="throughput, memory, calls, quota, limiter, pacing, scheduler, workers, serving [all]",
+        help="throughput, memory, calls, quota, limiter, pacing, scheduler, workers, serving, exports [all]",
     )
     given = parser.parse_args()
     benchmarks: Mapping[str, Callable[[], None]] = {
@@ -44,6 +53,7 @@ def main() -> None:
         "scheduler": scheduler.run,
         "workers": workers.run,
         "serving": serving.run,
+        "exports": exports.run,
     }
     unknown = [name for name in given.names if name not in benchmarks]
     if unknown:

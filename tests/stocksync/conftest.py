@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 
 from stocksync.environment import BASE_DIR
 from stocksync.postgres import locks, server
@@ -135,3 +137,11 @@ def manage(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture
+def dsn() -> str:
+    """What `manage.py connect` prints for a notebook."""
+    out = io.StringIO()
+    call_command("connect", stdout=out)
+    return next(line for line in out.getvalue().splitlines() if line.startswith("postgresql://"))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
 import re
 from typing import Any
 
 import pandas
 import psycopg
 import pytest
-from django.core.management import call_command
 from psycopg import sql
 
 from datasync_app.models import AdjFactor, Daily, FinaIndicator, TradeCal
@@ -18,13 +16,6 @@ from tests.datasync_app.factories import LedgerFactory, StockBasicFactory
 from tests.processes import REPOSITORY
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("reader_role")]
-
-
-@pytest.fixture
-def dsn() -> str:
-    out = io.StringIO()
-    call_command("connect", stdout=out)
-    return next(line for line in out.getvalue().splitlines() if line.startswith("postgresql://"))
 
 
 def blocks(page: str) -> list[str]:

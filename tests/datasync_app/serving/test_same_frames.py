@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 from datasync_app.models import StockBasic
 from datasync_app.protocol import ENDPOINTS, Request
 from datasync_app.serving.calls import serve
+from datasync_app.serving.tables import TABLES
 from tests.datasync_app.finance.tiny_reports import Clock
 from tests.datasync_app.serving.conftest import Pair
 from tests.processes import REPOSITORY
@@ -82,6 +83,11 @@ def test_a_company_s_reports_are_those_of_the_source(pair: Pair) -> None:
         assert_frame_equal(
             pair.ours.query("fina_indicator", ts_code=code, period="20250930"), theirs
         )
+
+
+def test_every_endpoint_that_is_held_is_compared() -> None:
+    elsewhere = {"ths_member", "fina_indicator", "namechange"}  # in the tests around this one
+    assert {api_name for api_name, _params in CALLS} | elsewhere == set(TABLES)
 
 
 def test_names_are_those_of_the_source_an_exact_repetition_once(pair: Pair) -> None:
