@@ -40,7 +40,7 @@ def dress(form: forms.BaseForm) -> None:
             widget.template_name = UnfoldAdminSelectWidget.template_name
         elif isinstance(widget, forms.Textarea):
             classes = TEXTAREA_CLASSES
-        elif isinstance(widget, (forms.TextInput, forms.NumberInput)):
+        elif isinstance(widget, (forms.TextInput, forms.NumberInput, forms.PasswordInput)):
             classes = INPUT_CLASSES
         else:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def test_a_channel_is_stored_sealed(client: Client) -> None:
     assert SECRET not in stored.sealed_address
     assert unseal(stored.sealed_address) == GOOD["address"]
     assert stored.service == "WeCom Bot"
+
+
+def test_the_box_for_the_address_looks_like_the_others(client: Client) -> None:
+    text = text_of(client, f"{CHANNELS}add/")
+    (box,) = re.findall(r'<input type="password"[^>]*>', text)
+    assert 'autocomplete="off"' in box and "border" in box
 
 
 def test_its_address_is_on_no_page(client: Client) -> None:
