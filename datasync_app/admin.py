@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 
@@ -255,7 +256,7 @@ class EndpointAccessAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("denied"))
     def denied_kind_now(self, access: EndpointAccess) -> str:
-        return access.denied_kind if access.denied_at else ""
+        return gettext(access.denied_kind) if access.denied_at and access.denied_kind else ""
 
     @admin.action(
         description=_("Forget what was learned, and ask again at the next run"),

@@ -51,7 +51,7 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
     def lacking(self, entry: SyncLedger) -> SafeString | str:
         by_reason: dict[str, list[str]] = {}
         for code, reason in sorted(entry.missing.items()):
-            by_reason.setdefault(reason, []).append(code)
+            by_reason.setdefault(gettext(reason), []).append(code)
         return _listed(by_reason)
 
     @admin.display(description=_("in dispute"))

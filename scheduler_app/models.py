@@ -11,7 +11,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from simple_history.models import HistoricalRecords
 
@@ -130,8 +130,8 @@ class JobConfig(Versioned, PolicyFields):
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         permissions = [
-            ("trigger_jobconfig", "Can run a job now"),
-            ("pause_jobconfig", "Can pause and resume a schedule"),
+            ("trigger_jobconfig", gettext_noop("Can run a job now")),
+            ("pause_jobconfig", gettext_noop("Can pause and resume a schedule")),
         ]
         constraints = [
             models.CheckConstraint(

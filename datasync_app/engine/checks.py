@@ -11,6 +11,8 @@ import enum
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_noop
+
 from datasync_app.dates import show_date
 from datasync_app.models import CellState
 
@@ -24,14 +26,14 @@ AGREEMENT_GAP = dt.timedelta(minutes=30)
 class Reason(enum.StrEnum):
     """Why an expected code has no row. Only UNEXPLAINED keeps a cell partial."""
 
-    SUSPENDED = "suspended all day"
-    RENUMBERED = "renumbered: the date has it under its other code"
-    BEFORE_EXCHANGE = "its exchange had not opened yet"
-    LISTING_PAUSED = "listing paused"
-    ABSENT_ON_REFERENCE = "no bar on the date it was compared with either"
-    PRESUMED_SUSPENDED = "presumed suspended"
-    AGREED = "two fetches agree that it has no row"
-    UNEXPLAINED = "unexplained"
+    SUSPENDED = gettext_noop("suspended all day")
+    RENUMBERED = gettext_noop("renumbered: the date has it under its other code")
+    BEFORE_EXCHANGE = gettext_noop("its exchange had not opened yet")
+    LISTING_PAUSED = gettext_noop("listing paused")
+    ABSENT_ON_REFERENCE = gettext_noop("no bar on the date it was compared with either")
+    PRESUMED_SUSPENDED = gettext_noop("presumed suspended")
+    AGREED = gettext_noop("two fetches agree that it has no row")
+    UNEXPLAINED = gettext_noop("unexplained")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -70,7 +71,7 @@ class EndpointAccess(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.api_name} by {self.token_fingerprint}"
+        return f"{self.api_name} ({self.token_fingerprint})"
 
 
 class TushareAccount(models.Model):
@@ -152,7 +153,8 @@ class TushareCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.api_name} {self.at:%Y-%m-%d %H:%M:%S}: {self.outcome}"
+        at = timezone.localtime(self.at)
+        return f"{self.api_name} {at:%Y-%m-%d %H:%M:%S %Z}: {self.get_outcome_display()}"
 
 
 class CallDay(models.Model):

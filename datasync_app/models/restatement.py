@@ -41,4 +41,4 @@ class SyncRestatement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.cell}: {self.kind} {self.column}".rstrip()
+        return f"{self.dataset} {self.cell}: {self.get_kind_display()} {self.column}".rstrip()

@@ -97,7 +97,7 @@ class SyncLedger(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.cell}: {self.state}"
+        return f"{self.dataset} {self.cell}: {self.get_state_display()}"
 
 
 class TaskStatus(models.TextChoices):
@@ -161,7 +161,7 @@ class SyncTask(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.job_type} #{self.pk}: {self.status}"
+        return f"{self.job_type} #{self.pk}: {self.get_status_display()}"
 
     @property
     def cells_per_minute(self) -> float | None:

@@ -11,6 +11,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from datasync_app.errors import DatasyncError
 
 
@@ -46,7 +48,7 @@ class RateUnit(enum.StrEnum):
 
 
 class DenialKind(enum.StrEnum):
-    PERMISSION = "permission"
+    PERMISSION = gettext_noop("permission")
     TOKEN = "token"  # noqa: S105 - a word, not a token
     IP = "ip"
 

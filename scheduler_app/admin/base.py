@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES, UnfoldAdminSelectWidget
 
+from scheduler_app.admin import foreign
+
 
 class ModelAdmin(UnfoldModelAdmin, admin.ModelAdmin):  # type: ignore[misc, type-arg]  # generic for mypy only
     """Its forms look alike, whether a field is the model's own or one that a form declares."""
@@ -25,6 +27,7 @@ class ModelAdmin(UnfoldModelAdmin, admin.ModelAdmin):  # type: ignore[misc, type
             def __init__(self, *args: Any, **kwargs: Any) -> None:
                 super().__init__(*args, **kwargs)
                 dress(self)
+                foreign.word_permissions(self)
 
         return Dressed
 

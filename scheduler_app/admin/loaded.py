@@ -15,10 +15,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduler_app.admin import base, look
+from scheduler_app.admin import base, foreign, look
 
 admin.site.unregister(DjangoJob)
 admin.site.unregister(DjangoJobExecution)
+foreign.name_model(DjangoJob, _("loaded schedule"), _("loaded schedules"))
 
 
 @admin.register(DjangoJob)

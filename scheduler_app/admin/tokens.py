@@ -14,9 +14,15 @@ from knox.admin import AuthTokenAdmin
 from knox.models import AuthToken
 from knox.settings import knox_settings
 
-from scheduler_app.admin import base
+from scheduler_app.admin import base, foreign
 
 admin.site.unregister(AuthToken)
+foreign.name_model(
+    AuthToken,
+    _("API token"),
+    _("API tokens"),
+    {"user": _("user"), "created": _("created"), "expiry": _("valid until")},
+)
 
 
 @admin.register(AuthToken)
