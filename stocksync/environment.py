@@ -49,6 +49,7 @@ class Environment:
     quota_share: float
     learned_limit_days: int
     call_journal_days: int
+    log_format: str
     dispatch: str
     metrics_host: str
     metrics_port: int
@@ -104,6 +105,7 @@ def read_environment() -> Environment:
             ),
             learned_limit_days=env.int("TUSHARE_LEARNED_LIMIT_DAYS", 7, validate=positive),
             call_journal_days=env.int("TUSHARE_CALL_JOURNAL_DAYS", 30, validate=positive),
+            log_format=env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"])),
             dispatch=_dispatch(env),
             metrics_host=env.str("SCHEDULER_METRICS_HOST", "127.0.0.1"),
             metrics_port=env.int(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
 
 from scheduler_app.capture import current_execution
 
@@ -23,6 +27,33 @@ class RunLine(logging.Formatter):
         line = super().formatMessage(record)
         execution_id = current_execution()
         return line if execution_id is None else f"{line} run={execution_id}"
+
+
+class RunJson(JsonFormatter):
+    """One JSON object a line: `time`, `level`, `logger`, `message`, `run` where it belongs to an
+    execution, `exc_info`, and what the message says as `name=value`, under `fields`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{levelname}{name}{message}",
+            style="{",
+            rename_fields={"levelname": "level", "name": "logger"},
+        )
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        super().add_fields(log_data, record, message_dict)
+        log_data["time"] = self.formatTime(record, LINE["datefmt"])
+        if fields := dict(_FIELD.findall(record.getMessage())):
+            log_data["fields"] = fields
+        if (execution_id := current_execution()) is not None:
+            log_data["run"] = execution_id
+
+
+# A value ends at a blank, and at the colon before a sentence.
+_FIELD = re.compile(r"(?<!\S)([a-z_]+)=(\S+?)(?=:?(?:\s|$))")
+FORMATTERS = {"text": RunLine, "json": RunJson}
 
 
 def health_is_no_error(record: logging.LogRecord) -> bool:

@@ -18,7 +18,7 @@ from stocksync.environment import (
     TUSHARE_DEFAULT_BASE_URL,
     read_environment,
 )
-from stocksync.logs import RunLine, health_is_no_error
+from stocksync.logs import FORMATTERS, health_is_no_error
 from stocksync.navigation import menu
 
 environment = read_environment()
@@ -265,7 +265,7 @@ API_FILES_PER_MINUTE = environment.api_files_per_minute
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": RunLine}},
+    "formatters": {"line": {"()": FORMATTERS[environment.log_format]}},
     "filters": {
         "health": {
             "()": "django.utils.log.CallbackFilter",

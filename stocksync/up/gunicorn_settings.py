@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stocksync.environment import read_environment
-from stocksync.logs import LINE
+from stocksync.logs import FORMATTERS
 
 _environment = read_environment()
 _host = f"[{_environment.host}]" if ":" in _environment.host else _environment.host
@@ -21,7 +21,7 @@ control_socket_disable = True
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": LINE},
+    "formatters": {"line": {"()": FORMATTERS[_environment.log_format]}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {

@@ -52,6 +52,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("SYNC_FAILURE_MAX_RETRIES", "-1"),
         ("SYNC_CONCEPT_SOURCE", "sina"),
         ("SCHEDULER_METRICS_PORT", "70000"),
+        ("LOG_FORMAT", "xml"),
         ("SYNC_INDEX_CODES", "000001.SH,300"),
     ],
 )
