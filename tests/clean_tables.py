@@ -72,7 +72,7 @@ class CleanTables:
     def _state(self) -> dict[str, tuple[str | None, int]]:
         """A digest of the rows of each table, None for an empty one, and the bytes of its file."""
         queries = " UNION ALL ".join(
-            f"SELECT '{table}', {self._digest_sql(table)}, pg_relation_size('{table}')"  # noqa: S608
+            f"SELECT '{table}', {self._digest_sql(table)}, pg_relation_size('{table}')"
             for table in self._tables
         )
         with connection.cursor() as cursor:
