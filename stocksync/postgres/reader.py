@@ -15,7 +15,8 @@ from psycopg import sql
 
 from stocksync.postgres.cluster import READER
 
-# By name: a table that is not here is closed. Password hashes, API tokens and sessions are no data.
+# By name: a table that is not here is closed. Password hashes, API tokens, sessions and
+# the addresses of channels are no data.
 READABLE = (
     "trade_cal",
     "stock_basic",
@@ -55,11 +56,14 @@ READABLE = (
     "tushare_call",
     "tushare_call_day",
     "scheduler_job_config",
+    "scheduler_job_config_history",
+    "scheduler_job_state",
     "scheduler_execution_log",
     "scheduler_process",
     "scheduler_lease",
     "scheduler_revision",
     "scheduler_stop_request",
+    "scheduler_notification",
 )
 # Large objects belong to whoever makes them, so a role that may read only must make none.
 LARGE_OBJECT_MAKERS: tuple[LiteralString, ...] = (

@@ -93,12 +93,16 @@ def test_it_makes_nothing_anywhere(statement: str, everything_closed: None) -> N
         reader.execute(statement.encode())
 
 
+# Of the apps, and not to be read: it holds secrets, if sealed.
+CLOSED = {"scheduler_notification_channel"}
+
+
 def test_it_reads_every_table_of_the_apps_and_no_other() -> None:
     ours = {
         model._meta.db_table
         for label in ("scheduler_app", "datasync_app")
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
-    }
+    } - CLOSED
     with psycopg.connect(connect()) as reader:
         readable = reader.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = 'stocksync'::regnamespace"
