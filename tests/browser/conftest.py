@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -47,21 +47,31 @@ def elsewhere(url: str) -> str:
     return "" if here else f"a request left the machine: {url}"
 
 
+@pytest.fixture(scope="module")
+def visitor(chromium: Browser) -> BrowserContext:
+    """One for all tests, so that scripts and styles are fetched and compiled once."""
+    return chromium.new_context()
+
+
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A page of a new visitor. The test fails on a console error and on a request to elsewhere."""
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    """A page of a visitor that nobody knows. The test fails on a console error and on a request
+    to elsewhere.
+    """
     errors: list[str] = []
 
     def note(error: str) -> None:
         if error:
             errors.append(error)
 
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
+    page = visitor.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.set_default_timeout(10_000)
     page.on("console", lambda message: note(message.text if message.type == "error" else ""))
     page.on("pageerror", lambda error: note(str(error)))
     page.on("request", lambda request: note(elsewhere(request.url)))
     yield page
-    context.close()
+    page.evaluate("localStorage.clear()")
+    page.close()
+    visitor.clear_cookies()
     assert errors == []

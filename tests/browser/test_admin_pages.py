@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -19,7 +21,12 @@ from tests.datasync_app.stock_month import hold_stock
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    # One Chromium is enough.
+    pytest.mark.xdist_group("browser"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +38,22 @@ def schedule() -> Iterator[JobConfig]:
 
 
 @pytest.fixture
-def admin(page: Page, live_server: LiveServer) -> Page:
-    """The overview, after logging in."""
+def admin(page: Page, live_server: LiveServer, client: Client) -> Page:
+    """The overview, as somebody who has logged in."""
+    client.force_login(User.objects.create_superuser("boss"))
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    page.goto(f"{live_server.url}/admin/")
+    return page
+
+
+def test_a_person_logs_in(page: Page, live_server: LiveServer) -> None:
     User.objects.create_superuser("boss", password="a long password")
     page.goto(live_server.url)
     page.get_by_label("Username").fill("boss")
     page.get_by_label("Password").fill("a long password")
     page.get_by_role("button", name="Log in").click()
     expect(page).to_have_title("Overview | StockSync")
-    return page
 
 
 def test_the_overview_shows_all_at_a_glance(admin: Page) -> None:
