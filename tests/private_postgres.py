@@ -34,6 +34,8 @@ HASTY = (
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     # A developer's own token must never be used, nor one out of a .env file.
     os.environ |= {"TUSHARE_TOKEN": "", "TUSHARE_BASE_URL": "", "PORT": "8000"}
+    # The many processes that the tests start would each compile all of our modules anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["LANGUAGE_CODE"] = "en"  # whatever the terminal speaks
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if not worker:

@@ -90,7 +90,9 @@ class RunningProduct:
 
     def wait_until_up(self, seconds: float = 60) -> RunningProduct:
         up = eventually(
-            lambda: self.process.poll() is not None or self.get("/healthz")[0] == 200, seconds
+            lambda: self.process.poll() is not None or self.get("/healthz")[0] == 200,
+            seconds,
+            every=0.2,
         )
         assert up and self.process.poll() is None, self.said()
         return self

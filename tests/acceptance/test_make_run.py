@@ -40,7 +40,7 @@ def make_var() -> Iterator[Path]:
 def end(product: RunningProduct) -> None:
     """Whatever a test left behind goes."""
     product.kill_everything(except_for=("postgres",))
-    assert eventually(lambda: not product.processes(), 15), product.processes()
+    assert eventually(lambda: not product.processes(), 15, every=0.3), product.processes()
 
 
 # One product for those who only look at it, started once ...
@@ -117,7 +117,9 @@ def test_it_brings_a_killed_scheduler_back_while_the_web_stays(product: RunningP
     scheduler, web = product.process_of("runscheduler"), product.process_of("gunicorn")
     scheduler.kill()
     assert eventually(
-        lambda: [p for p in product.processes() if "runscheduler" in p.cmdline()], 5
+        lambda: [p for p in product.processes() if "runscheduler" in p.cmdline()],
+        5,
+        every=0.3,
     ), product.said()
     assert web.is_running()
     assert eventually(lambda: product.get("/healthz")[0] == 200, 20)
@@ -148,9 +150,9 @@ def test_it_shows_a_first_sync_within_90_seconds(fresh_var: Path) -> None:
         product.wait_until_up()
         token = product.manage("create_token", "admin").stdout.split()[-1]
         succeeded = "/api/scheduler/executions?status=SUCCESS"
-        assert eventually(lambda: len(product.api(succeeded, token)["results"]) == 2, 80), (
-            product.said()
-        )
+        assert eventually(
+            lambda: len(product.api(succeeded, token)["results"]) == 2, 80, every=0.3
+        ), product.said()
         assert time.monotonic() - begin < 90
         runs = product.api(succeeded, token)["results"]
         assert {(run["job_id"], run["caused_by"]) for run in runs} == {
@@ -215,13 +217,13 @@ def test_it_starts_again_quickly_with_the_same_account_after_a_hangup(start: Sta
 def test_it_leaves_nothing_after_sigkill_of_everything(start: Start) -> None:
     product = start().wait_until_up()
     product.kill_everything(except_for=("postgres",))
-    assert eventually(lambda: not product.processes(), 10), product.processes()
+    assert eventually(lambda: not product.processes(), 10, every=0.3), product.processes()
 
 
 def test_it_leaves_nothing_after_sigkill_of_the_runner_alone(start: Start) -> None:
     product = start().wait_until_up()
     product.stop(signal.SIGKILL)
-    assert eventually(lambda: not product.processes(), 10), product.processes()
+    assert eventually(lambda: not product.processes(), 10, every=0.3), product.processes()
 
 
 def test_it_names_a_taken_port(tmp_path: Path) -> None:
