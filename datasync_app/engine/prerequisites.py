@@ -25,6 +25,7 @@ from datasync_app.datasets.market import (
     WHOLE,
 )
 from datasync_app.dates import market_day
+from datasync_app.engine.closed_days import forget_closed_days
 from datasync_app.engine.guard import Guard
 from datasync_app.engine.plan import Plan, plan_fresh
 from datasync_app.engine.renumbering import learn_from_bse_mapping
@@ -71,6 +72,9 @@ class Prerequisites:
             held = plan_fresh(TRADE_CAL, past, None, now=self._now())
             plan = Plan(TRADE_CAL, fresh.todo + held.todo, fresh.good + held.good)
             report = self._run(plan)
+            if plan.calls:
+                with self._guard.fenced():
+                    forget_closed_days()
         with_sse = {
             cell.key for cell in cells if cell.key.replace("SZSE", "SSE") not in report.open_cells
         }

@@ -43,6 +43,12 @@ def test_every_declared_field_is_a_column_of_its_type(dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize("dataset", DECLARED, ids=lambda dataset: dataset.name)
+def test_no_table_of_the_market_refers_to_another(dataset: Dataset) -> None:
+    """The stock list lacks codes that have prices: it must not be able to keep any out."""
+    assert not [field.name for field in dataset.model._meta.get_fields() if field.is_relation]
+
+
+@pytest.mark.parametrize("dataset", DECLARED, ids=lambda dataset: dataset.name)
 def test_sisters_are_mutual_and_cut_alike(dataset: Dataset) -> None:
     by_name = {declared.name: declared for declared in DECLARED}
     for sister in dataset.sisters:

@@ -25,7 +25,7 @@ CLASSIC = frozenset({"trade_cal", "stock_basic", "daily"})
 
 
 class TinyMarket:
-    """Weekdays are open.
+    """Weekdays are open; on a `flipped` day it is the other way round.
 
     `lost[date]` codes are left out of that day's bars, `lost_of[name, date]` out of another
     dataset's day, `rows_of` replaces the bars of a day. Endpoints that are not in `served` are
@@ -39,6 +39,7 @@ class TinyMarket:
         self.codes = [f"{600000 + n}.SH" for n in range(codes)]
         self.lost: dict[str, set[str]] = {}
         self.lost_of: dict[tuple[str, str], set[str]] = {}
+        self.flipped: set[str] = set()
         self.resumed: dict[str, set[str]] = {}
         self.suspended: dict[str, set[str]] = {}
         self.rows_of: dict[str, list[list[object]]] = {}
@@ -88,10 +89,13 @@ class TinyMarket:
         items: Rows = []
         while day <= end:
             items.append(
-                [params.get("exchange") or "SSE", f"{day:%Y%m%d}", int(day.weekday() < 5), None]
+                [params.get("exchange") or "SSE", f"{day:%Y%m%d}", int(self._is_open(day)), None]
             )
             day += dt.timedelta(days=1)
         return items
+
+    def _is_open(self, day: dt.date) -> bool:
+        return (day.weekday() < 5) != (f"{day:%Y%m%d}" in self.flipped)
 
     def _stocks(self, params: Mapping[str, str]) -> Rows:
         if params.get("list_status", "L") != "L":

@@ -14,6 +14,7 @@ from datasync_app.engine.run import Engine
 from datasync_app.models import CellState, Daily, SyncLedger
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
+from tests.datasync_app.clock import Clock
 from tests.datasync_app.tiny_market import TinyMarket
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +25,13 @@ SATURDAY, SUNDAY = "19921003", "19921004"
 
 
 @pytest.fixture
-def engine(sandbox: Sandbox) -> Engine:
-    return Engine(TushareClient("a-token", sandbox.url), guard=OwnGuard(), now=lambda: NOW)
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+def engine(sandbox: Sandbox, clock: Clock) -> Engine:
+    return Engine(TushareClient("a-token", sandbox.url), guard=OwnGuard(), now=clock)
 
 
 def cell(key: str) -> SyncLedger:
@@ -67,3 +73,52 @@ def test_no_closed_day_is_asked_for_from_1996_on(engine: Engine, sandbox: Sandbo
     asked = {params["trade_date"] for name, params in sandbox.requests if name == "daily"}
     assert {"19951230", "19951231"} <= asked
     assert not {"19960106", "19960107"} & asked
+
+
+WEEK = (dt.date(2020, 1, 6), dt.date(2020, 1, 10))
+A_DAY_LATER = NOW + dt.timedelta(hours=25)
+
+
+def sync_week(engine: Engine) -> None:
+    engine.prepare(*WEEK)
+    engine.sync_dates(DAILY, *WEEK)
+
+
+def test_a_day_that_is_closed_after_all_has_no_cell_any_more(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    market.rows_of["20200108"] = []
+    sync_week(engine)
+    assert cell("20200108").state == CellState.DUE
+    market.flipped.add("20200108")
+    clock.now = A_DAY_LATER
+    sync_week(engine)
+    held = SyncLedger.objects.filter(dataset="daily").values_list("cell", flat=True)
+    assert sorted(held) == ["20200106", "20200107", "20200109", "20200110"]
+    assert cover(DAILY, *WEEK, now=clock.now).is_good
+
+
+def test_rows_of_a_day_that_is_closed_after_all_are_kept_with_their_cell(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    sync_week(engine)
+    market.flipped.add("20200108")
+    clock.now = A_DAY_LATER
+    sync_week(engine)
+    assert cell("20200108").received_rows == 30
+    assert Daily.objects.filter(trade_date=dt.date(2020, 1, 8)).count() == 30
+    assert cover(DAILY, *WEEK, now=clock.now).good == 4
+
+
+def test_a_day_that_is_open_after_all_is_asked_for(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    market.flipped.add("20200108")
+    sync_week(engine)
+    assert cover(DAILY, *WEEK, now=clock.now).good == 4
+    market.flipped.clear()
+    clock.now = A_DAY_LATER
+    engine.prepare(*WEEK)
+    assert cover(DAILY, *WEEK, now=clock.now).late == {"20200108"}
+    engine.sync_dates(DAILY, *WEEK)
+    assert cover(DAILY, *WEEK, now=clock.now).good == 5
