@@ -118,7 +118,7 @@ class Judge:
             return _of_closed_day(len(codes))
         reference: Reference | None = None
         if self.universe is None:
-            reference = self._reference(dataset, date)
+            reference = self._reference(dataset, date, good_only=False)
             if reference is None:
                 problem = "there is neither a stock list nor another date to compare with yet"
                 return Verdict(CellState.PARTIAL if codes else CellState.DUE, problem=problem)
@@ -126,12 +126,13 @@ class Judge:
         else:
             expected = self.universe.listed_on(date)
         lacking = expected - codes
+        denied = bool(lacking) and may_not_be_asked_for()
         return judge_codes(
             expected,
             codes,
             known=self._known(dataset, date, lacking, codes) if lacking else {},
-            reference=lambda: reference or self._reference(dataset, date),
-            presume=bool(lacking) and not dataset.expects_suspended and may_not_be_asked_for(),
+            reference=lambda: reference or self._reference(dataset, date, good_only=not denied),
+            presume=denied and not dataset.expects_suspended,
             earlier=earlier,
             now=now,
         )
@@ -155,8 +156,12 @@ class Judge:
             reasons |= dict.fromkeys(suspended_on(date), Reason.SUSPENDED)
         return reasons
 
-    def _reference(self, dataset: Dataset, date: dt.date) -> Reference | None:
+    def _reference(self, dataset: Dataset, date: dt.date, *, good_only: bool) -> Reference | None:
         """The day to compare with: the last good one before it; else the last before it with rows.
+
+        Days that are not good would vouch for each other, and what a source lacks of all of them
+        would never be missed. So they count only where suspensions cannot be asked for, and without
+        them no first day would ever be good.
 
         Looked at forwards, resumptions and new listings only add codes, so few go missing from one
         day to the next. Only a day with nothing near before it is compared with what comes after,
@@ -165,6 +170,8 @@ class Judge:
         """
         others = SyncLedger.objects.filter(dataset=dataset.name, received_rows__gt=0)
         others = others.exclude(expected_rows=0)  # a closed day is no measure for an open one
+        if good_only:
+            others = others.filter(state__in=GOOD_STATES)
         before = others.filter(cell_date__lt=date).order_by("-cell_date")
         after = others.filter(cell_date__gt=date).order_by("cell_date")
         near_before = before.filter(cell_date__gte=date - NEAR)

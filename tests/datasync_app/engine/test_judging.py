@@ -76,6 +76,23 @@ def test_suspensions_that_come_late_close_a_day_without_a_call_for_its_bars(
     assert set(cell("daily").missing.values()) == {Reason.SUSPENDED}
 
 
+def test_first_days_that_all_lack_the_same_codes_do_not_vouch_for_each_other(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    monday = dt.date(2020, 1, 6)
+    week = [f"202001{day:02d}" for day in (6, 7, 8, 9, 10)]
+    for date in week:
+        market.lost[date] = set(market.codes[:3])
+    clock.now += dt.timedelta(hours=1)
+    assert len(engine.sync_dates(DAILY, monday, FRIDAY).open_cells) == 5
+    for date in week:
+        assert cell("daily", date).missing == dict.fromkeys(market.codes[:3], Reason.UNEXPLAINED)
+    market.lost.clear()
+    clock.now += dt.timedelta(minutes=40)
+    assert engine.sync_dates(DAILY, monday, FRIDAY).is_good
+    assert not SyncLedger.objects.filter(dataset="daily").exclude(missing={}).exists()
+
+
 def test_part_of_a_day_is_no_suspension_and_a_resumption_subtracts_nothing(
     engine: Engine, market: TinyMarket, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
