@@ -109,9 +109,34 @@ def test_it_accepts_plain_http_on_request(monkeypatch: pytest.MonkeyPatch) -> No
     assert read_environment().tushare_base_url == "http://mirror.example/dataapi"
 
 
-def test_it_reads_dates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SYNC_START_DATE", "20150601")
-    assert read_environment().start_date == dt.date(2015, 6, 1)
+@pytest.mark.parametrize(
+    ("variable", "setting", "default", "given", "read"),
+    [
+        ("SYNC_TASK_STALE_TIMEOUT_MINUTES", "stale_timeout_minutes", 10, "25", 25),
+        ("SYNC_DAILY_HISTORY_BATCH_SIZE", "daily_history_batch_size", 50, "7", 7),
+        ("SYNC_FINANCE_HISTORY_BATCH_SIZE", "finance_history_batch_size", 100, "30", 30),
+        ("SYNC_START_DATE", "start_date", dt.date(2010, 1, 1), "20150601", dt.date(2015, 6, 1)),
+        (
+            "SYNC_FINANCE_HISTORY_START_DATE", "finance_history_start_date",
+            dt.date(2020, 1, 1), "20180101", dt.date(2018, 1, 1),
+        ),
+        ("SYNC_INCREMENTAL_MISSING_LIMIT", "incremental_missing_limit", 300, "20", 20),
+        ("SYNC_FAILURE_MAX_RETRIES", "failure_max_retries", 3, "0", 0),
+        ("SYNC_CONCEPT_SOURCE", "concept_source", "auto", "dc", "dc"),
+    ],
+)  # fmt: skip
+def test_each_setting_of_the_sync_has_its_default_and_is_overridden(
+    variable: str,
+    setting: str,
+    default: object,
+    given: str,
+    read: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    assert getattr(read_environment(), setting) == default
+    monkeypatch.setenv(variable, given)
+    assert getattr(read_environment(), setting) == read
 
 
 def test_it_reads_the_codes_of_indices(monkeypatch: pytest.MonkeyPatch) -> None:
