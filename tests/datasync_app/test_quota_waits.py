@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 
 import pytest
@@ -23,6 +21,7 @@ from datasync_app.models import (
     SyncTask,
     TaskStatus,
 )
+from datasync_app.protocol import Rows
 from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.session import open_session
@@ -35,8 +34,6 @@ pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2020, 1, 10, 10, 0, tzinfo=dt.UTC)
-# A window of a minute passes in this part of it.
-HASTE = 100
 SIXTY_DAYS = {"start": "20191018", "end": "20200109"}
 
 
@@ -120,51 +117,37 @@ def test_a_parked_run_is_cancelled_not_failed_and_asks_for_a_follow_up(
     assert task.status == TaskStatus.PAUSED and "The run goes on at" in task.failure_reason
 
 
-def hasty_seconds() -> float:
-    return time.monotonic() * HASTE
+class Rival(TinyMarket):
+    """A market of which another script asks for a day with the same token, each time that we do."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.source: Sandbox | None = None
+        self._at_it = threading.local()
 
-def hasty_sleep(seconds: float) -> None:
-    time.sleep(max(seconds, 0) / HASTE)
-
-
-@contextmanager
-def rival_of(source: Sandbox, calls_a_minute: int) -> Iterator[None]:
-    """Another script that calls `daily` with the same token, evenly, come what may."""
-    stop = threading.Event()
-    body = {"api_name": "daily", "token": "a-token", "params": {"trade_date": "20200106"}}
-
-    def burn() -> None:
-        while not stop.wait(60 / calls_a_minute / HASTE):
-            source.answer("/daily", json.dumps(body).encode())
-
-    thread = threading.Thread(target=burn)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    def rows(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
+        if api_name == "daily" and self.source and not getattr(self._at_it, "now", False):
+            self._at_it.now = True
+            body = {"api_name": "daily", "token": "a-token", "params": {"trade_date": "20200106"}}
+            self.source.answer("/daily", json.dumps(body).encode())
+            self._at_it.now = False
+        return super().rows(api_name, params)
 
 
 def test_sixty_days_end_with_no_failed_cell_while_another_script_burns_half_the_quota(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    since = hasty_seconds()
-
-    def now() -> dt.datetime:
-        return START + dt.timedelta(seconds=hasty_seconds() - since)
-
-    with Sandbox(TinyMarket(), quota=40, latency_ms=3, monotonic=hasty_seconds) as source:
+    clock, market = Clock(), Rival()
+    with Sandbox(market, quota=40, monotonic=clock.seconds) as source:
+        market.source = source
         client = TushareClient(
-            "a-token", source.url, clock=hasty_seconds, now=now, sleep=hasty_sleep
+            "a-token", source.url, clock=clock.seconds, now=clock, sleep=clock.sleep
         )
-        monkeypatch.setattr(jobs, "open_session", partial(open_session, client=client, now=now))
-        with rival_of(source, calls_a_minute=20):
-            execution = run("sync_daily_by_date", **SIXTY_DAYS)
-            while execution.status == Status.CANCELLED:
-                hasty_sleep((go_on().scheduled_for - now()).total_seconds())
-                execution = run("sync_daily_by_date", caused_by=Cause.FOLLOW_UP, **SIXTY_DAYS)
+        monkeypatch.setattr(jobs, "open_session", partial(open_session, client=client, now=clock))
+        execution = run("sync_daily_by_date", **SIXTY_DAYS)
+        while execution.status == Status.CANCELLED:
+            clock.now = max(clock.now, go_on().scheduled_for)
+            execution = run("sync_daily_by_date", caused_by=Cause.FOLLOW_UP, **SIXTY_DAYS)
         client.close()
         assert source.refused["daily"] > 0, "the other script was never in the way"
     assert execution.status == Status.SUCCESS, execution.error_message
