@@ -135,8 +135,13 @@ def run_what_is_queued() -> ExecutionLog:
     return ExecutionLog.objects.get(pk=execution.pk)
 
 
+def good_dates() -> set[str]:
+    good = SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE)
+    return set(good.values_list("cell", flat=True))
+
+
 def good_days() -> int:
-    return SyncLedger.objects.filter(dataset="daily", state=CellState.COMPLETE).count()
+    return len(good_dates())
 
 
 def paused_history(client: Client, wish: str) -> tuple[ExecutionLog, SyncTask]:
@@ -162,16 +167,19 @@ def test_a_history_run_is_paused_between_cells_and_goes_on_where_it_was(
     assert execution.status == Status.CANCELLED
     assert f"paused by staff-{TRIGGER}" in execution.error_message
     assert (task.status, task.wanted, task.resume_at) == (TaskStatus.PAUSED, "", None)
-    held = good_days()
+    held = good_dates()
     assert task.expected_cells is not None
-    assert 3 <= held < 40 <= task.expected_cells
-    calls = source.served["daily"]
+    assert 3 <= len(held) < 40 <= task.expected_cells
+    calls = len(source.requests)
     answer = post(client, f"{TASKS}/{task.pk}/resume")
     assert (answer.status_code, answer.json()["status"]) == (200, "PENDING")
     resumed = run_what_is_queued()
     assert resumed.status == Status.SUCCESS, resumed.error_message
     assert SyncTask.objects.get().status == TaskStatus.COMPLETED
-    assert source.served["daily"] - calls == good_days() - held, "no finished cell is asked again"
+    later = [params["trade_date"] for name, params in source.requests[calls:] if name == "daily"]
+    assert good_days() > 40
+    # A call that was under way when the pause came may arrive now; its cell was not finished.
+    assert not held & set(later), "a finished cell was asked for again"
 
 
 def test_a_cancelled_history_run_ends_between_cells(client: Client, source: Sandbox) -> None:
