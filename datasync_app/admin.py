@@ -5,16 +5,20 @@ The one thing that is edited here is the limit of an endpoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 
+from datasync_app import call_charts
 from datasync_app.cell_pages import CellPages, reason_given
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
@@ -46,6 +50,24 @@ class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
+
+
+class ChartedAdmin(ReadOnlyAdmin):
+    """A list with charts of its rows above it, which ask the database nothing more."""
+
+    list_before_template = "datasync_app/charts.html"
+
+    def charts(self, rows: Sequence[Any]) -> list[call_charts.Chart]:
+        raise NotImplementedError
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        context = getattr(answer, "context_data", None) or {}
+        if changelist := context.get("cl"):
+            context["charts"] = self.charts(list(changelist.result_list))
+        return answer
 
 
 @admin.register(StockBasic)
@@ -223,10 +245,14 @@ class EndpointLimitForm(forms.ModelForm):  # type: ignore[type-arg] # generic fo
 
 
 @admin.register(EndpointAccess)
-class EndpointAccessAdmin(ReadOnlyAdmin):
+class EndpointAccessAdmin(ChartedAdmin):
     """What is known of each endpoint; staff may set its limit, or let it all be found out anew."""
 
     form = EndpointLimitForm
+
+    def charts(self, rows: Sequence[EndpointAccess]) -> list[call_charts.Chart]:
+        return call_charts.of_limits(rows)
+
     actions = ["forget"]
     list_display = [
         "api_name",
@@ -299,8 +325,13 @@ class TushareCallAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CallDay)
-class CallDayAdmin(ReadOnlyAdmin):
-    """The journal by endpoint and day."""
+class CallDayAdmin(ChartedAdmin):
+    """The journal by endpoint and day, a month of it on a page."""
+
+    list_per_page = 600
+
+    def charts(self, rows: Sequence[CallDay]) -> list[call_charts.Chart]:
+        return call_charts.of_days(rows)
 
     list_display = [
         "day",

@@ -23,11 +23,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from datasync_app import heat_map
+from datasync_app import control, heat_map
 from datasync_app.datasets import DATASETS, get_dataset
 from datasync_app.engine import ledger
 from datasync_app.errors import DatasyncError, LedgerRefused
 from datasync_app.models import SyncLedger
+from scheduler_app.admin.look import queued
 from scheduler_app.errors import short
 
 CODES_SHOWN = 50
@@ -75,6 +76,11 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("datasync_app.change_syncledger")
 
+    def has_repair_permission(self, request: HttpRequest) -> bool:
+        """Repairing runs a job."""
+        may_run = request.user.has_perm("scheduler_app.trigger_jobconfig")
+        return self.has_decide_permission(request) and may_run
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -82,7 +88,11 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        context = {"may_decide": self.has_decide_permission(request), **(extra_context or {})}
+        context = {
+            "may_decide": self.has_decide_permission(request),
+            "may_repair": self.has_repair_permission(request),
+            **(extra_context or {}),
+        }
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_urls(self) -> list[URLPattern]:
@@ -159,7 +169,11 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
             by = request.user.get_username()
             ledger.accept(dataset, entry.cell, by, reason_given(request), now=now)
             return gettext("The cell is accepted as it is.")
-        raise LedgerRefused(gettext("A cell can be asked for again, or accepted."))
+        if wish == "repair":
+            if not self.has_repair_permission(request):
+                raise PermissionDenied
+            return queued(control.repair(dataset, entry.cell, by=request.user.get_username()))
+        raise LedgerRefused(gettext("A cell can be repaired, asked for again, or accepted."))
 
 
 def reason_given(request: HttpRequest) -> str:

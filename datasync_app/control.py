@@ -5,10 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from datasync_app.engine import task_requests, tasks
+from datasync_app.datasets import (
+    DAILY_DATASETS,
+    DISCLOSURE_DATE,
+    FINA_INDICATOR,
+    STOCK_BASIC,
+    TRADE_CAL,
+)
+from datasync_app.datasets.base import Dataset
+from datasync_app.datasets.concept import CONCEPT_SOURCES
+from datasync_app.dates import show_date
+from datasync_app.engine import ledger, task_requests, tasks
 from datasync_app.errors import TaskRefused
 from datasync_app.models import SyncTask, TaskStatus
 from datasync_app.session import execution_is_closed
@@ -17,6 +28,17 @@ from scheduler_app.models import Cause, ExecutionLog
 from scheduler_app.registry import registry
 
 logger = logging.getLogger(__name__)
+
+# Which job asks for the cells of a dataset; the daily one for all others.
+_JOBS = {
+    **dict.fromkeys((TRADE_CAL.name, STOCK_BASIC.name), "sync_stock_basic"),
+    **dict.fromkeys((DISCLOSURE_DATE.name, FINA_INDICATOR.name), "sync_incremental_finance"),
+    **{
+        each.name: "sync_concept_data"
+        for source in CONCEPT_SOURCES.values()
+        for each in (source.listed, source.members)
+    },
+}
 
 
 def live_task(job_id: str) -> SyncTask | None:
@@ -50,6 +72,29 @@ def start(
         job_id, Cause.API, triggered_by=by, job_kwargs=kwargs, idempotency_key=idempotency_key
     )
     logger.info("action=start_task job_id=%s execution=%s by=%s", job_id, execution.pk, by)
+    return execution
+
+
+def repair(dataset: Dataset, cell: str, *, by: str) -> ExecutionLog:
+    """Queue the run that asks for the cell, from the shortest wait on. A good cell stays good.
+
+    Raises:
+        LedgerRefused: the ledger has no such cell.
+    """
+    with transaction.atomic():
+        entry = ledger.reset(dataset, cell, now=timezone.now())
+        job_id = _JOBS.get(dataset.name, "sync_daily_by_date")
+        kwargs: dict[str, object] = {}
+        if dataset in DAILY_DATASETS and entry.cell_date:
+            day = show_date(entry.cell_date)
+            kwargs = {"start": day, "end": day}
+        execution, _created = configs.queue_run(
+            job_id, Cause.API, triggered_by=by, job_kwargs=kwargs
+        )
+    logger.info(
+        "action=repair_cell dataset=%s cell=%s execution=%s by=%s",
+        dataset.name, cell, execution.pk, by,
+    )  # fmt: skip
     return execution
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
-from datasync_app.api.cells import AcceptView, AskAgainView, CellView
+from datasync_app.api.cells import AcceptView, AskAgainView, CellView, RepairView
 from datasync_app.api.coverage import CoverageView
 from datasync_app.api.data import data_routes
 from datasync_app.api.dataapi import dataapi
@@ -28,6 +28,7 @@ urlpatterns = [
     re_path(rf"^{CELL}/?$", CellView.as_view(), name="sync-cell"),
     re_path(rf"^{CELL}/accept/?$", AcceptView.as_view(), name="sync-cell-accept"),
     re_path(rf"^{CELL}/ask-again/?$", AskAgainView.as_view(), name="sync-cell-ask-again"),
+    re_path(rf"^{CELL}/repair/?$", RepairView.as_view(), name="sync-cell-repair"),
     *data_routes(),
     re_path(r"^api/stocks/?$", StockListView.as_view(), name="stocks"),
     re_path(r"^api/stocks/(?P<ts_code>[^/]+)/bars/?$", BarsView.as_view(), name="stock-bars"),

@@ -9,7 +9,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
+from datasync_app import control
 from datasync_app.api.access import Conflict, MayDecideOnCells
 from datasync_app.api.serializers import AcceptBody, CellSerializer, NoBody
 from datasync_app.datasets import get_dataset
@@ -19,7 +21,8 @@ from datasync_app.errors import LedgerRefused, UnknownDataset
 from datasync_app.models import SyncLedger
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiView, read_body
-from scheduler_app.api.permissions import StaffMayRead
+from scheduler_app.api.permissions import MayTriggerJobs, StaffMayRead
+from scheduler_app.api.serializers import ExecutionSerializer
 from scheduler_app.errors import InvalidSchedule, short
 
 CELL = [
@@ -96,6 +99,31 @@ class AskAgainView(ApiView):
         except LedgerRefused as refused:
             raise Conflict(str(refused)) from None
         return Response(CellSerializer(entry).data)
+
+
+class RepairView(ApiView):
+    # Deciding about a cell, and running the job that asks for it.
+    permission_classes = [MayDecideOnCells, MayTriggerJobs]
+
+    @extend_schema(
+        tags=["sync"],
+        operation_id="cell_repair",
+        parameters=[*CELL, doc.LOCATION],
+        request=NoBody,
+        responses=doc.answers(ExecutionSerializer, 409, *doc.WRITE_ERRORS, status=202),
+    )
+    def post(self, request: Request, dataset: str, cell: str) -> Response:
+        """Ask for the cell now: the run that does so is queued."""
+        read_body(request, NoBody)
+        try:
+            execution = control.repair(_known(dataset), cell, by=request.user.get_username())
+        except LedgerRefused as refused:
+            raise Conflict(str(refused)) from None
+        return Response(
+            ExecutionSerializer(execution).data,
+            status=202,
+            headers={"Location": reverse("execution-detail", kwargs={"id": execution.pk})},
+        )
 
 
 def _known(dataset: str) -> Dataset:

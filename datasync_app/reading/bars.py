@@ -203,7 +203,6 @@ class _Known:
     def _never_fetched(self, day: dt.date, now: dt.datetime) -> tuple[Why, str]:
         if not is_due(DAILY, day, now):
             return Why.NOT_DUE, _("The day is not out yet.")
-        if self.kept_from is None or day < self.kept_from:
-            since = self.kept_from or "–"
-            return Why.NOT_KEPT, _("Daily bars are kept from %s on.") % since
+        if self.kept_from is not None and day < self.kept_from:
+            return Why.NOT_KEPT, _("Daily bars are kept from %s on.") % self.kept_from
         return Why.NOT_GOOD, _("The day was never fetched.")

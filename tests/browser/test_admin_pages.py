@@ -82,13 +82,19 @@ def test_a_task_is_cancelled_only_after_a_question(admin: Page) -> None:
     assert task.wanted == "cancel"
 
 
-def test_a_day_of_the_calendar_leads_to_its_cell_which_is_accepted(admin: Page) -> None:
+def test_a_day_of_the_calendar_leads_to_its_cell_which_is_repaired_and_accepted(
+    admin: Page,
+) -> None:
     LedgerFactory.create(state="partial", missing={"600000.SH": "unexplained"})
     admin.set_viewport_size({"width": 390, "height": 800})
     admin.goto(f"{admin.url}datasync_app/syncledger/calendar/")
     assert admin.evaluate("document.documentElement.scrollWidth") <= 390
     admin.get_by_role("link", name="2020-01-09: partial, 1 rows").click()
     expect(admin.get_by_text("unexplained (1): 600000.SH")).to_be_visible()
+    admin.get_by_role("button", name="Repair now").click()
+    expect(admin.get_by_text("Queued: execution")).to_be_visible()
+    run = ExecutionLog.objects.get(status=Status.QUEUED)
+    assert run.job_kwargs == {"start": "20200109", "end": "20200109"}
     admin.get_by_label("Reason").fill("The exchange closed these boards.")
     admin.get_by_role("button", name="Accept as it is").click()
     expect(admin.get_by_text("The cell is accepted as it is.")).to_be_visible()
@@ -198,7 +204,7 @@ def test_a_stock_is_found_and_its_missing_bar_explained(
     admin.get_by_label("From", exact=True).fill("2019-06-11")
     admin.get_by_label("To", exact=True).fill("2019-06-13")
     expect(told).to_contain_text("2019-06-13: open")
-    chart = admin.get_by_role("img", name="Candlesticks and volume of 600000.SH")
+    chart = admin.get_by_role("group", name="Candlesticks and volume of 600000.SH")
     chart.focus()
     chart.press("End")
     chart.press("ArrowLeft")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from datasync_app.models import CallDay, EndpointAccess, TushareCall
 from scheduler_app.admin import paging
@@ -133,3 +135,57 @@ def test_a_long_journal_is_counted_only_as_far_as_anyone_pages(
     counts = [query["sql"] for query in queries if "COUNT(" in query["sql"].upper()]
     assert len(counts) == 1
     assert "LIMIT 2" in counts[0]
+
+
+def charts_of(client: Client, path: str) -> list[tuple[str, dict[str, list[int]]]]:
+    """Title -> the rows of its data, as the page hands them to the browser."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return [
+        (chart.title, {each["label"]: each["data"] for each in json.loads(chart.data)["datasets"]})
+        for chart in answer.context["charts"]
+    ]
+
+
+def test_the_journal_is_drawn_by_day_and_endpoint() -> None:
+    at = dt.datetime(2026, 5, 6, 7, 0, tzinfo=dt.UTC)
+    for milliseconds in (100, 300):
+        TushareCallFactory.create(at=at, duration_ms=milliseconds)
+    TushareCallFactory.create(at=at + dt.timedelta(days=1), outcome="rate_limited", rows=None)
+    TushareCallFactory.create(at=at, api_name="adj_factor", duration_ms=50)
+    (calls, times) = charts_of(logged_in("view_callday"), "/admin/datasync_app/callday/")
+    assert calls == (
+        "Calls by day",
+        {"daily": [2, 1], "adj_factor": [1, 0], "refused": [0, 1]},
+    )
+    assert times[1]["daily p50"] == [200, 100]
+    assert times[1]["daily p95"] == [290, 100]
+    assert times[1]["adj_factor p95"] == [50, None]
+
+
+def test_more_endpoints_than_a_chart_shows_are_summed_up() -> None:
+    for number in range(9):
+        TushareCallFactory.create_batch(10 - number, api_name=f"api_{number}")
+    (calls, times) = charts_of(logged_in("view_callday"), "/admin/datasync_app/callday/")
+    assert calls[1]["others"] == [4 + 3 + 2]
+    assert len(times[1]) == 6
+
+
+def test_limits_are_drawn_and_nothing_where_nothing_is_known() -> None:
+    client = logged_in("view_endpointaccess")
+    EndpointAccessFactory.create(api_name="suspend_d")
+    assert charts_of(client, ACCESS) == []
+    EndpointAccessFactory.create(api_name="daily", set_limit=100, learned_limit=195)
+    ((_title, limits),) = charts_of(client, ACCESS)
+    assert limits == {"set by staff": [100], "learned": [195], "stated by a refusal": [None]}
+
+
+def test_a_list_with_charts_asks_no_more_for_more_rows(
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    client = logged_in("view_callday")
+    for size in (2, 8):
+        for number in range(size):
+            TushareCallFactory.create(api_name=f"api_{size}_{number}")
+        with django_assert_max_num_queries(10):
+            client.get("/admin/datasync_app/callday/")

@@ -155,7 +155,7 @@ def test_the_table_names_every_route() -> None:
         "execution-list", "execution-detail", "execution-cancel",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
-        "sync-cell", "sync-cell-accept", "sync-cell-ask-again",
+        "sync-cell", "sync-cell-accept", "sync-cell-ask-again", "sync-cell-repair",
         # What is unknown is 404 for staff, and no answer at all for others.
         "stocks", "stock-bars", "data", "data-unknown", *(f"data-{name}" for name in DATASETS),
     }  # fmt: skip

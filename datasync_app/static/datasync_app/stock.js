@@ -36,7 +36,7 @@ document.addEventListener("DOMContentLoaded", () => {
     });
     const volume = chart.addSeries(LightweightCharts.HistogramSeries,
         { priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false }, 1);
-    chart.panes()[1].setStretchFactor(0.3);
+    chart.panes()[1].setStretchFactor(0.4);
 
     const dress = () => {
         const dark = document.documentElement.classList.contains("dark");

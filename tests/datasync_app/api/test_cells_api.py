@@ -9,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from datasync_app.models import CellState, SyncLedger
+from scheduler_app.models import ExecutionLog, Status
 from tests.datasync_app.factories import LedgerFactory
-from tests.scheduler_app.web import logged_in, post
+from tests.scheduler_app.web import TRIGGER, logged_in, post
 
 pytestmark = pytest.mark.django_db
 
@@ -103,3 +104,52 @@ def test_the_admin_offers_no_decision_to_who_may_only_look() -> None:
     reader = logged_in("view_syncledger")
     page = reader.get("/admin/datasync_app/syncledger/").content.decode()
     assert "ask_again" not in page and "Accept as it is" not in page
+
+
+@pytest.mark.parametrize(
+    ("dataset", "cell", "date", "job", "kwargs"),
+    [
+        ("daily", "20200109", dt.date(2020, 1, 9), "sync_daily_by_date",
+         {"start": "20200109", "end": "20200109"}),
+        ("index_daily", "000300.SH:2020", None, "sync_daily_by_date", {}),
+        ("namechange", "all", None, "sync_daily_by_date", {}),
+        ("trade_cal", "SSE:2020", None, "sync_stock_basic", {}),
+        ("ths_member", "885800.TI", None, "sync_concept_data", {}),
+        ("fina_indicator", "600000.SH:20191231", dt.date(2019, 12, 31),
+         "sync_incremental_finance", {}),
+    ],
+)  # fmt: skip
+def test_a_repair_asks_for_the_cell_by_its_job(
+    dataset: str, cell: str, date: dt.date | None, job: str, kwargs: dict[str, str]
+) -> None:
+    later = timezone.now() + dt.timedelta(hours=5)
+    entry = LedgerFactory.create(
+        dataset=dataset, cell=cell, cell_date=date, state=CellState.PARTIAL, next_attempt_at=later
+    )
+    answer = post(logged_in(DECIDE, TRIGGER), f"/api/sync/cells/{dataset}/{cell}/repair")
+    assert answer.status_code == 202
+    execution = ExecutionLog.objects.get(status=Status.QUEUED)
+    assert answer.headers["Location"] == f"/api/scheduler/executions/{execution.pk}"
+    assert (execution.job_id, execution.job_kwargs) == (job, kwargs)
+    assert execution.triggered_by == f"staff-{DECIDE}-{TRIGGER}"
+    entry.refresh_from_db()
+    assert entry.next_attempt_at <= timezone.now()
+
+
+@pytest.mark.parametrize("permission", [DECIDE, TRIGGER])
+@pytest.mark.usefixtures("partial")
+def test_a_repair_takes_both_permissions(permission: str) -> None:
+    client = logged_in(permission, "view_syncledger")
+    pk = SyncLedger.objects.get().pk
+    assert post(client, f"{CELL}/repair").status_code == 403
+    page = f"/admin/datasync_app/syncledger/{pk}/"
+    assert "Repair now" not in client.get(f"{page}change/").content.decode()
+    assert client.post(f"{page}decide/", {"wish": "repair"}).status_code == 403
+    assert not ExecutionLog.objects.exists()
+
+
+def test_what_the_ledger_does_not_have_is_not_repaired() -> None:
+    client = logged_in(DECIDE, TRIGGER)
+    assert post(client, "/api/sync/cells/daily/20200110/repair").status_code == 409
+    assert post(client, "/api/sync/cells/nonsense/20200110/repair").status_code == 404
+    assert not ExecutionLog.objects.exists()
