@@ -191,7 +191,6 @@ def _write_manifest(
 def _described(proof: Proof, partitions: Mapping[str, Partition]) -> dict[str, Any]:
     of_it = f"{proof.dataset.name}/"
     return {
-        "title": proof.dataset.title,
         "good": not proof.gaps,
         "kept_from": proof.span.first and proof.span.first.isoformat(),
         "not_good": dict(proof.gaps),

@@ -60,7 +60,13 @@ def test_every_dataset_that_was_synced_can_be_reported_and_exported(
 ) -> None:
     report = make_report(list(DATASETS.values()), PERIOD, LAST, now=clock())
     proved = {part.dataset.name for part in report.parts if part.complete}
-    assert proved == set(DATASETS)
+    assert proved == set(DATASETS) - {"fina_indicator"}
+    (reports,) = (part for part in report.parts if part.dataset.name == "fina_indicator")
+    open_periods = [
+        found.cell for found in reports.findings if found.what in (What.LATE, What.MISSING)
+    ]
+    assert open_periods == ["20250930"]  # some reports are not out yet
+    assert reports.coverage.good > 40
     chosen = list(DATASETS.values())
     folder = Folder(tmp_path / "parquet")
     outcome = export_parquet(folder, chosen, now=clock(), allow_incomplete=True)
