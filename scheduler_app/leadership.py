@@ -3,6 +3,10 @@
 The holder renews it every second. Once it was not renewed for as long as it lasts, whoever asks
 first takes it, under the next fence number. What this process believes of itself starts nothing:
 every claim locks the lease row and finds its own fence there, or is refused.
+
+A claim holds the row FOR KEY SHARE. Whoever takes the lease locks it FOR UPDATE and so waits for the
+claims under way; a renewal does not, or a busy leader would lose its lease to its own claims. A standby
+locks nothing before the lease has run out.
 """
 
 from __future__ import annotations
@@ -26,15 +30,24 @@ IDLE_AT_MOST = "2s"
 # The one row. It is made by the first process that asks.
 ROW = 1
 
-_TAKE = """
-    INSERT INTO scheduler_lease AS lease (id, fence, process_id, expires_at)
+_MAKE = """
+    INSERT INTO scheduler_lease (id, fence, process_id, expires_at)
     VALUES (%(row)s, 1, %(process)s, clock_timestamp() + %(seconds)s * interval '1 second')
-    ON CONFLICT (id) DO UPDATE SET
-        fence = lease.fence + 1,
-        process_id = excluded.process_id,
-        expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
-    WHERE lease.process_id IS NULL OR lease.expires_at < clock_timestamp()
+    ON CONFLICT (id) DO NOTHING
     RETURNING fence
+"""
+_TAKE = """
+    WITH free AS (
+        SELECT id FROM scheduler_lease
+        WHERE id = %(row)s AND (process_id IS NULL OR expires_at < clock_timestamp())
+        FOR UPDATE
+    )
+    UPDATE scheduler_lease AS lease SET
+        fence = lease.fence + 1,
+        process_id = %(process)s,
+        expires_at = clock_timestamp() + %(seconds)s * interval '1 second'
+    FROM free WHERE lease.id = free.id
+    RETURNING lease.fence
 """
 _RENEW = """
     UPDATE scheduler_lease
@@ -59,7 +72,7 @@ _HOLD = """
     SELECT set_config('idle_in_transaction_session_timeout', %(idle)s, true)
     FROM scheduler_lease
     WHERE id = %(row)s AND process_id = %(process)s AND fence = %(fence)s
-    FOR SHARE
+    FOR KEY SHARE
 """
 
 
@@ -94,10 +107,12 @@ class Leadership:
                 self._fence = None
             taken = self._ask(_TAKE)
             if taken is None:
+                left = self._ask(_LEFT)
+                taken = self._ask(_MAKE) if left is None else None
+            if taken is None:
                 if not self._stands_by:
                     logger.info("action=stand_by process=%s", self.process_id)
                 self._stands_by = True
-                left = self._ask(_LEFT)
                 return RENEW_SECONDS if left is None else min(max(left, 0.01), RENEW_SECONDS)
             self._fence, self._stands_by = int(taken), False
             logger.info("action=lead fence=%s", self._fence)

@@ -128,6 +128,19 @@ class TestTogether:
         taking.join()
         assert two.fence == 2
 
+    def test_neither_a_renewal_nor_a_standby_waits_for_the_claims_of_the_leader(self) -> None:
+        one, two = candidate(), candidate()
+        one.keep()
+        before = SchedulerLease.objects.get().expires_at
+        with transaction.atomic():
+            leadership.hold(one.process_id, 1)
+            asking = [keep_in_a_thread(each) for each in (one, two)]
+            for thread in asking:
+                thread.join(5)
+            assert not any(thread.is_alive() for thread in asking)
+        assert (one.fence, two.fence) == (1, None)
+        assert SchedulerLease.objects.get().expires_at > before
+
     def test_a_claim_that_freezes_cannot_keep_the_lease(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
