@@ -102,7 +102,7 @@ def test_a_day_is_summed_up_by_endpoint() -> None:
 
     assert (day.day, next_day.day) == (dt.date(2026, 5, 6), dt.date(2026, 5, 7))
     assert (day.calls, day.rows, day.refusals, day.failures) == (6, 40, 1, 1)
-    assert (day.p50_ms, day.quota_used) == (150.0, 0.5)
+    assert (day.p50_ms, day.p95_ms, day.quota_used) == (150.0, 375.0, 0.5)
 
 
 @pytest.mark.parametrize("model", ["endpointaccess", "tushareaccount", "tusharecall", "callday"])

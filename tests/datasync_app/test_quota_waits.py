@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from datasync_app import jobs
+from datasync_app.engine.guard import OwnGuard
 from datasync_app.models import (
     GOOD_STATES,
     CellState,
@@ -34,6 +36,8 @@ pytestmark = pytest.mark.django_db
 
 HOUR = dt.timedelta(hours=1)
 START = dt.datetime(2020, 1, 10, 10, 0, tzinfo=dt.UTC)
+# A minute passes in this part of it where it must really pass.
+HASTE = 100
 SIXTY_DAYS = {"start": "20191018", "end": "20200109"}
 
 
@@ -115,6 +119,44 @@ def test_a_parked_run_is_cancelled_not_failed_and_asks_for_a_follow_up(
     assert dt.timedelta(minutes=50) < follow_up.scheduled_for - timezone.now() <= 1.05 * HOUR
     task = SyncTask.objects.get()
     assert task.status == TaskStatus.PAUSED and "The run goes on at" in task.failure_reason
+
+
+def hasty_seconds() -> float:
+    return time.monotonic() * HASTE
+
+
+def hasty_sleep(seconds: float) -> None:
+    time.sleep(max(seconds, 0) / HASTE)
+
+
+class Watching(OwnGuard):
+    """Notes when the task last showed a sign of life, each time that the run looks up."""
+
+    def __init__(self) -> None:
+        self.signs: list[dt.datetime] = []
+
+    def checkpoint(self) -> None:
+        self.signs.append(SyncTask.objects.get().updated_at)
+
+
+def test_while_a_run_waits_for_its_quota_its_task_shows_a_sign_of_life_every_minute() -> None:
+    since = hasty_seconds()
+
+    def now() -> dt.datetime:
+        return START + dt.timedelta(seconds=hasty_seconds() - since)
+
+    guard = Watching()
+    with Sandbox(TinyMarket(), quota=0) as source:
+        client = TushareClient(
+            "a-token", source.url, clock=hasty_seconds, now=now, sleep=hasty_sleep
+        )
+        client.limiters.for_endpoint("stock_basic").hold(350)
+        with open_session("sync_stock_basic", guard, client=client, now=now) as session:
+            session.engine.refresh_stock_list()
+        client.close()
+        assert source.served["stock_basic"] == 4
+    # A look a second, which is 100 here: that a minute has passed since the start is found out.
+    assert len({sign for sign in guard.signs if sign < START + dt.timedelta(seconds=350)}) > 1
 
 
 class Rival(TinyMarket):

@@ -6,16 +6,26 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from datasync_app.tushare import client as client_module
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.from_settings import client_from_settings, rules_from_settings
-from datasync_app.tushare.outcomes import AnswerKind, BadRequest, Mismatched, NoSource
+from datasync_app.tushare.journal import call_journal
+from datasync_app.tushare.outcomes import (
+    AnswerKind,
+    BadRequest,
+    Mismatched,
+    NoSource,
+    SourceAway,
+    TransportFailure,
+)
 from tests import processes
-from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer
+from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer, reply
 
 if TYPE_CHECKING:
     from pytest_django import Settings
@@ -167,6 +177,36 @@ def test_it_uses_the_token_and_the_address_of_the_settings(no_source: Settings, 
     assert one.base_url == "https://api.tushare.pro/dataapi"
     assert one.limiters is other.limiters
     assert one.limiters.for_endpoint("daily").max_calls == 7
+
+
+@pytest.mark.django_db
+def test_it_keeps_to_what_the_settings_say_of_the_quota(no_source: Settings, token: str) -> None:
+    no_source.TUSHARE_TOKEN = token
+    no_source.TUSHARE_BASE_URL = "https://api.tushare.pro/dataapi"
+    no_source.TUSHARE_QUOTA_SHARE = 0.5
+    no_source.TUSHARE_LEARNED_LIMIT_DAYS = 3
+    no_source.TUSHARE_CALL_JOURNAL_DAYS = 9
+    limiters = client_from_settings().limiters
+
+    assert limiters.for_endpoint("daily").max_calls == 97
+    assert limiters.rules.learned_lasts == dt.timedelta(days=3)
+    assert call_journal().keep_days == 9
+
+
+@pytest.mark.django_db
+def test_an_outage_that_one_client_met_is_known_to_all_of_the_process(
+    no_source: Settings, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "TRANSPORT_RETRIES", 0)
+    server = serve(reply(502, b""))
+    no_source.TUSHARE_BASE_URL, no_source.TUSHARE_RATE_LIMIT_MAX_CALLS = server.url, 50
+    for _ in range(5):
+        with closing(client_from_settings()) as client, pytest.raises(TransportFailure):
+            client.fetch("daily", {}, ["close"])
+
+    with closing(client_from_settings()) as client, pytest.raises(SourceAway):
+        client.fetch("daily", {}, ["close"])
+    assert len(server.requests) == 5
 
 
 @pytest.mark.parametrize(
