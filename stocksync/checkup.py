@@ -1,4 +1,7 @@
-"""What `doctor` looks at. It asks only what is known here: no call of the quota is spent on it."""
+"""What `doctor` looks at. It asks only what is known here: no call of the quota is spent on it.
+
+Told to, it makes the one call of `user`; never one of a dataset, whose hour may have no other.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset
@@ -25,12 +29,13 @@ from datasync_app.models import GOOD_STATES, SyncLedger, TushareAccount
 from datasync_app.tushare.access import Access
 from datasync_app.tushare.account_watch import EXPIRY_NEAR
 from datasync_app.tushare.from_settings import (
+    client_from_settings,
     current_access,
     rules_from_settings,
     source_from_settings,
 )
 from datasync_app.tushare.limits import account_of
-from datasync_app.tushare.outcomes import DenialKind, NoSource
+from datasync_app.tushare.outcomes import DenialKind, NoSource, TushareError
 from scheduler_app.health import scheduler_status
 from stocksync import environment
 
@@ -44,8 +49,11 @@ class Finding:
     says: str
 
 
-def checkup() -> Iterator[Finding]:
-    """The findings in order; without a database only what can be told without it."""
+def checkup(*, ask: bool = False) -> Iterator[Finding]:
+    """The findings in order; without a database only what can be told without it.
+
+    With `ask` the source is asked for the account first, unless the data belong to another source.
+    """
     database = _database()
     yield database
     yield from _env_file(environment.BASE_DIR / ".env")
@@ -55,7 +63,10 @@ def checkup() -> Iterator[Finding]:
         yield _clock()
         if migrations.ok:
             yield _scheduler()
-            yield _source()
+            source = _source()
+            yield source
+            if ask and source.ok:
+                yield from _ask_for_the_account()
             yield _account()
             for dataset in DATASETS.values():
                 yield _dataset(dataset)
@@ -133,6 +144,15 @@ def _source() -> Finding:
     return Finding("source", True, f"{base_url} {token}; {held}")
 
 
+def _ask_for_the_account() -> Iterator[Finding]:
+    """What keeps it from being told, if anything does; what was told is read from the database."""
+    with contextlib.closing(client_from_settings()) as client:
+        try:
+            client.account()
+        except TushareError as failure:
+            yield Finding("asked", False, str(failure))
+
+
 def _account() -> Finding:
     """What the last `user` call told of the account; it is made once a day, by the first sync."""
     denial = current_access("user").denial_in_force()
@@ -144,7 +164,8 @@ def _account() -> Finding:
 def _points() -> Finding:
     account = TushareAccount.objects.filter(pk=_account_name()).first()
     if account is None:
-        return Finding("account", True, "points not asked for yet: the first sync does")
+        says = _("points not asked for yet: the first sync does, and `manage.py doctor --ask`")
+        return Finding("account", True, says)
     if account.answered_at is None:
         asked = f"asked for {_ago(account.asked_at)}, without an answer yet"
         return Finding("account", True, f"points {asked}: a sync asks again")

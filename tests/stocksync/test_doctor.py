@@ -1,4 +1,4 @@
-"""`doctor` tells what is wrong, a line each, and spends no call."""
+"""`doctor` tells what is wrong, a line each, and spends no call unless it is told to."""
 
 from __future__ import annotations
 
@@ -190,6 +190,36 @@ def test_it_makes_no_call(settings: Settings) -> None:
         assert not sandbox.requests
 
 
+def test_told_to_it_asks_for_the_account_and_for_nothing_else(settings: Settings) -> None:
+    settings.TUSHARE_RATE_LIMIT_MAX_CALLS = 77  # which no sync would ask for the points with
+    with Sandbox(TinyMarket(), quota=0, points=5000) as sandbox:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
+        told = {finding.what: finding for finding in checkup(ask=True)}
+        assert [api_name for api_name, _ in sandbox.requests] == ["user"]
+    assert told["account"].ok
+    assert told["account"].says.startswith("5000 points, told 0 minutes ago; they expire on")
+    assert "the account has 5000" in told["stock_basic"].says
+
+
+def test_asked_with_a_bad_token_it_says_what_to_do(settings: Settings) -> None:
+    with Sandbox(TinyMarket(), quota=0) as sandbox:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
+        sandbox.faults.set_rates({"token": 1})
+        out = io.StringIO()
+        with pytest.raises(SystemExit):
+            call_command("doctor", "--ask", stdout=out)
+    assert "FAIL  asked: Tushare denied user(), the token is not accepted" in out.getvalue()
+    assert "FAIL  account: The token is not accepted: set TUSHARE_TOKEN" in out.getvalue()
+
+
+def test_data_of_another_source_are_told_before_it_asks(settings: Settings) -> None:
+    SourceIdentity.objects.create(identity="tushare")
+    with Sandbox(TinyMarket(), quota=0) as sandbox:
+        settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
+        assert not {finding.what: finding for finding in checkup(ask=True)}["source"].ok
+        assert not sandbox.requests
+
+
 def test_a_token_that_the_source_refuses_fails_it(all_well: None) -> None:
     EndpointAccessFactory.create(
         token_fingerprint=ACCOUNT, api_name="user", denied_at=timezone.now(), denied_kind="token"
@@ -233,7 +263,8 @@ def test_it_tells_the_points_and_warns_of_their_end(
 
 
 def test_it_says_when_the_points_are_not_known(all_well: None) -> None:
-    assert findings()["account"] == (True, "points not asked for yet: the first sync does")
+    ok, says = findings()["account"]
+    assert ok and says.startswith("points not asked for yet: the first sync does, and `manage.py")
 
 
 @pytest.mark.parametrize(("mode", "warns"), [(0o644, True), (0o640, True), (0o600, False)])

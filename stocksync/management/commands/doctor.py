@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
 
 from stocksync.checkup import checkup
 
@@ -16,8 +17,18 @@ class Command(BaseCommand):
     # The checks are the command's own lines; Django's would end it before the first.
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        findings = list(checkup())
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--ask",
+            action="store_true",
+            help=_(
+                "ask the source for the account first, in one call of `user`: is the token accepted, how "
+                "many points does it have, and until when?"
+            ),
+        )
+
+    def handle(self, *args: Any, ask: bool, **options: Any) -> None:
+        findings = list(checkup(ask=ask))
         for finding in findings:
             self.stdout.write(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.says}")
         if not all(finding.ok for finding in findings):
