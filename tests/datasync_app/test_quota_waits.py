@@ -28,6 +28,7 @@ from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.session import open_session
 from datasync_app.tushare.client import TushareClient
+from datasync_app.tushare.limits import EndpointLimiters
 from scheduler_app.models import Cause, ExecutionLog, Status
 from tests.datasync_app.runs import run
 from tests.datasync_app.tiny_market import TinyMarket
@@ -182,8 +183,15 @@ def test_sixty_days_end_with_no_failed_cell_while_another_script_burns_half_the_
     clock, market = Clock(), Rival()
     with Sandbox(market, quota=40, monotonic=clock.seconds) as source:
         market.source = source
+        # Alone it would never be refused.
+        limiters = EndpointLimiters(40, clock=clock.seconds, sleep=clock.sleep, now=clock)
         client = TushareClient(
-            "a-token", source.url, clock=clock.seconds, now=clock, sleep=clock.sleep
+            "a-token",
+            source.url,
+            limiters=limiters,
+            clock=clock.seconds,
+            now=clock,
+            sleep=clock.sleep,
         )
         monkeypatch.setattr(jobs, "open_session", partial(open_session, client=client, now=clock))
         execution = run("sync_daily_by_date", **SIXTY_DAYS)
