@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 from pydantic import BeforeValidator, Field
 
 # The first day of the Shanghai exchange: no market data is older.
@@ -43,6 +42,11 @@ def _from_argument(value: object) -> dt.date:
     if isinstance(value, str):
         return parse_date(value)
     raise ValueError(_("%r is not a date as YYYYMMDD") % (value,))
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a message for translation. Django's own asks the settings, and a date needs none."""
+    return message
 
 
 # The type of a date among a job's arguments: "20240131" in JSON, a date in Python.
