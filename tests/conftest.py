@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
@@ -31,6 +33,30 @@ def static_files_on_demand() -> None:
 def quick_passwords() -> None:
     """A hash that is dear by design, a second of it at each login, proves nothing here."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def unhurried_transaction(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a test that is one transaction idle in it: a busy machine is not a frozen process.
+
+    The server ends the transactions of frozen processes after two seconds. What is set for a short
+    transaction of the product would here last to the end of the test.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    commits = {"transactional_db", "live_server"} & set(request.fixturenames)
+    if marker is None or marker.kwargs.get("transaction") or commits:
+        yield
+        return
+    with connection.execute_wrapper(_without_idle_limit):
+        yield
+
+
+def _without_idle_limit(
+    execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+) -> Any:
+    if isinstance(sql, str):
+        sql = sql.replace("'idle_in_transaction_session_timeout'", "'stocksync.no_idle_limit'")
+    return execute(sql, params, many, context)
 
 
 @pytest.fixture(scope="session")
