@@ -13,7 +13,12 @@ from django.utils.translation import gettext_lazy as _
 
 def menu() -> list[dict[str, Any]]:
     return [
-        {"items": [{"title": _("Overview"), "icon": "home", "link": reverse_lazy("admin:index")}]},
+        {
+            "items": [
+                {"title": _("Overview"), "icon": "home", "link": reverse_lazy("admin:index")},
+                {"title": _("Doctor"), "icon": "stethoscope", "link": reverse_lazy("doctor")},
+            ]
+        },
         {
             "title": _("Scheduler"),
             "items": [

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from scheduler_app.api.problems import unknown_path
+from stocksync.doctor_page import doctor_page
 
 admin.site.site_header = "StockSync"
 admin.site.site_title = "StockSync"
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     # The search of unfold is not used, and it does not check the page that it is asked for.
     path("admin/search/", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/doctor/", admin.site.admin_view(doctor_page), name="doctor"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("scheduler_app.urls")),

@@ -91,7 +91,7 @@ def as_json(value: object) -> SafeString | str:
 
 
 def block(text: str) -> SafeString | str:
-    return format_html('<pre class="run-text">{}</pre>', text) if text else NOTHING
+    return format_html('<pre class="run-text" tabindex="0">{}</pre>', text) if text else NOTHING
 
 
 def chart(days: list[Day]) -> dict[str, str]:
