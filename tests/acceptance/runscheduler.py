@@ -96,6 +96,11 @@ class SchedulerUnderTest:
     def lives(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the process that was started last has come so far as to say so."""
+        return self.lives and f":{self.pid}\n" in self.log.partition("action=started ")[2]
+
     def says(self, text: str, seconds: float = 20.0) -> bool:
         """Whether the log comes to hold this text while the process lives."""
         eventually(lambda: text in self.log or not self.lives, seconds)

@@ -20,6 +20,7 @@ import pytest
 from tests.acceptance.own_postgres import OwnPostgres
 from tests.acceptance.runscheduler import SchedulerUnderTest, manage
 from tests.acceptance.scheduler_load import Load, load, until
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.acceptance
 
@@ -51,8 +52,9 @@ class Trouble:
         self.counted = dict.fromkeys(("killed", "frozen", "stopped"), 0)
 
     def strike(self) -> None:
-        self.thaw()
-        able = [each for each in self._schedulers if each not in self._frozen]
+        # Of those that stay at least one is up, to see it: a busy machine takes long to start one.
+        able = eventually(self._able, 60)
+        assert able, "no two processes are up"
         victim = self._chance.choice(able)
         what = self._chance.choice(list(self.counted))
         self.counted[what] += 1
@@ -68,6 +70,12 @@ class Trouble:
             victim.send(signal.SIGTERM)
         victim.exit_code()
         victim.start()
+
+    def _able(self) -> list[SchedulerUnderTest]:
+        """Those that are not frozen; none while fewer than two of them are up."""
+        self.thaw()
+        able = [each for each in self._schedulers if each not in self._frozen]
+        return able if sum(each.is_up for each in able) >= 2 else []
 
     def thaw(self, *, all_of_them: bool = False) -> None:
         for victim, moment in list(self._frozen.items()):
