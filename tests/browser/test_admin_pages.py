@@ -214,3 +214,13 @@ def test_a_stock_is_found_and_its_missing_bar_explained(
     expect(admin.locator("#stock-found option")).to_have_count(1)
     admin.get_by_role("button", name="Open").click()
     expect(admin.locator(".stock-told")).to_contain_text("2019-06-28: open")
+
+
+def test_the_language_is_switched_in_the_menu_of_the_account(admin: Page) -> None:
+    switch = admin.get_by_role("button", name="简体中文")
+    expect(switch).to_be_hidden()
+    admin.get_by_text("boss", exact=True).last.click()
+    switch.click()
+    expect(admin).to_have_title("总览 | StockSync")
+    expect(admin.get_by_text("没有调度器在运行")).to_be_visible()
+    expect(admin.get_by_role("row").filter(has_text="Mine")).to_contain_text("每天 18:00")
