@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from scheduler_app import configs, pauses, policy_rules
 from scheduler_app.errors import SchedulerError
@@ -27,7 +28,7 @@ def seed(reset: Iterable[str] = (), jobs: JobRegistry = registry) -> list[tuple[
     wanted = set(reset)
     for job_id in sorted(wanted):
         if jobs.get(job_id).default_cron is None:
-            raise SchedulerError(f"The job {job_id} has no default schedule to go back to.")
+            raise SchedulerError(_("The job %s has no default schedule to go back to.") % job_id)
     done = []
     with transaction.atomic():
         for job in jobs:

@@ -76,8 +76,11 @@ def _env_file(path: Path) -> Iterator[Finding]:
     """It may hold a token and passwords."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            says = f"WARNING: {path} is readable by others: `chmod 600 {shlex.quote(str(path))}`"
-            yield Finding("settings", True, says)
+            says = _("WARNING: %(file)s is readable by others: `chmod 600 %(quoted)s`") % {
+                "file": path,
+                "quoted": shlex.quote(str(path)),
+            }
+            yield Finding(_("settings"), True, says)
 
 
 def _database() -> Finding:
@@ -86,9 +89,9 @@ def _database() -> Finding:
             cursor.execute("SELECT current_setting('server_version')")
             version = cursor.fetchone()[0]
     except (DatabaseError, OSError) as error:
-        return Finding("database", False, " ".join(str(error).split()) or type(error).__name__)
-    kind = "embedded" if settings.DATABASE_IS_EMBEDDED else "from DATABASE_URL"
-    return Finding("database", True, f"PostgreSQL {version}, {kind}")
+        return Finding(_("database"), False, " ".join(str(error).split()) or type(error).__name__)
+    kind = _("embedded") if settings.DATABASE_IS_EMBEDDED else _("from DATABASE_URL")
+    return Finding(_("database"), True, f"PostgreSQL {version}, {kind}")
 
 
 def _migrations() -> Finding:
@@ -96,9 +99,11 @@ def _migrations() -> Finding:
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         return Finding(
-            "migrations", False, f"{len(missing)} are not applied: run `manage.py migrate`"
+            _("migrations"),
+            False,
+            _("%d are not applied: run `manage.py migrate`") % len(missing),
         )
-    return Finding("migrations", True, "all applied")
+    return Finding(_("migrations"), True, _("all applied"))
 
 
 def _clock() -> Finding:
@@ -107,9 +112,10 @@ def _clock() -> Finding:
         cursor.execute("SELECT clock_timestamp()")
         difference = abs((cursor.fetchone()[0] - before).total_seconds())
     return Finding(
-        "clock",
+        _("clock"),
         difference <= LARGEST_CLOCK_DIFFERENCE_SECONDS,
-        f"{difference:.1f} s from the database's (at most {LARGEST_CLOCK_DIFFERENCE_SECONDS:.0f})",
+        _("%(seconds).1f s from the database's (at most %(most)d)")
+        % {"seconds": difference, "most": LARGEST_CLOCK_DIFFERENCE_SECONDS},
     )
 
 
@@ -118,30 +124,36 @@ def _scheduler() -> Finding:
     if not status.is_alive:
         age = status.heartbeat_age_seconds
         last = (
-            "no heartbeat was ever seen"
+            _("no heartbeat was ever seen")
             if age is None
-            else f"its last heartbeat is {age:.0f} s old"
+            else _("its last heartbeat is %d s old") % round(age)
         )
         return Finding(
-            "scheduler", False, f"none is running ({last}): start `manage.py runscheduler`"
+            _("scheduler"),
+            False,
+            _("none is running (%s): start `manage.py runscheduler`") % last,
         )
     if status.active is None:
-        return Finding("scheduler", False, f"{status.standbys[0]} is taking over: ask again")
+        return Finding(
+            _("scheduler"), False, _("%s is taking over: ask again") % status.standbys[0]
+        )
     if status.revision_applied != status.revision_wanted:
-        return Finding("scheduler", False, "running, but it has not applied the latest schedules")
-    return Finding("scheduler", True, f"running as {status.active}")
+        return Finding(
+            _("scheduler"), False, _("running, but it has not applied the latest schedules")
+        )
+    return Finding(_("scheduler"), True, _("running as %s") % status.active)
 
 
 def _source() -> Finding:
     owner = stored_identity()
-    held = f"the data belong to {owner}" if owner else "no data yet"
+    held = _("the data belong to %s") % owner if owner else _("no data yet")
     try:
         _token, base_url = source_from_settings()
         refuse_foreign(base_url, has_token=bool(settings.TUSHARE_TOKEN))
     except DatasyncError as error:
-        return Finding("source", False, str(error))
-    token = "with a token" if settings.TUSHARE_TOKEN else "without a token (sandbox)"
-    return Finding("source", True, f"{base_url} {token}; {held}")
+        return Finding(_("source"), False, str(error))
+    token = _("with a token") if settings.TUSHARE_TOKEN else _("without a token (sandbox)")
+    return Finding(_("source"), True, f"{base_url} {token}; {held}")
 
 
 def _ask_for_the_account() -> Iterator[Finding]:
@@ -150,14 +162,18 @@ def _ask_for_the_account() -> Iterator[Finding]:
         try:
             client.account()
         except TushareError as failure:
-            yield Finding("asked", False, str(failure))
+            yield Finding(_("asked"), False, str(failure))
 
 
 def _account() -> Finding:
     """What the last `user` call told of the account; it is made once a day, by the first sync."""
     denial = current_access("user").denial_in_force()
     if denial and denial.kind is DenialKind.TOKEN:
-        return Finding("account", False, f"{NOT_ACCEPTED} It was refused {_ago(denial.at)}.")
+        return Finding(
+            _("account"),
+            False,
+            f"{_(NOT_ACCEPTED)} " + _("It was refused %s.") % _ago(denial.at),
+        )
     return _points()
 
 
@@ -165,21 +181,30 @@ def _points() -> Finding:
     account = TushareAccount.objects.filter(pk=_account_name()).first()
     if account is None:
         says = _("points not asked for yet: the first sync does, and `manage.py doctor --ask`")
-        return Finding("account", True, says)
+        return Finding(_("account"), True, says)
     if account.answered_at is None:
-        asked = f"asked for {_ago(account.asked_at)}, without an answer yet"
-        return Finding("account", True, f"points {asked}: a sync asks again")
+        says = _("points asked for %s, without an answer yet: a sync asks again")
+        return Finding(_("account"), True, says % _ago(account.asked_at))
     if account.points is None:
-        asked = f"asked {_ago(account.answered_at)}"
-        return Finding("account", True, f"the source does not tell the points, {asked}")
-    told = f"{account.points} points, told {_ago(account.answered_at)}"
+        says = _("the source does not tell the points, asked %s")
+        return Finding(_("account"), True, says % _ago(account.answered_at))
+    told = _("%(points)d points, told %(ago)s") % {
+        "points": account.points,
+        "ago": _ago(account.answered_at),
+    }
     if account.expires is None:
-        return Finding("account", True, f"{told}; no date of expiry")
+        return Finding(_("account"), True, _("%s; no date of expiry") % told)
     left = (account.expires - timezone.localdate()).days
     if left < 0:
-        return Finding("account", False, f"{told}; they expired on {account.expires}")
-    warning = "WARNING: " if left <= EXPIRY_NEAR.days else ""
-    return Finding("account", True, f"{told}; {warning}they expire on {account.expires}")
+        return Finding(
+            _("account"),
+            False,
+            _("%(told)s; they expired on %(day)s") % {"told": told, "day": account.expires},
+        )
+    says = _("%(told)s; they expire on %(day)s")
+    if left <= EXPIRY_NEAR.days:
+        says = _("%(told)s; WARNING: they expire on %(day)s")
+    return Finding(_("account"), True, says % {"told": told, "day": account.expires})
 
 
 def _dataset(dataset: Dataset) -> Finding:
@@ -197,49 +222,68 @@ def _held(dataset: Dataset) -> str:
     entries = SyncLedger.objects.filter(dataset=dataset.name)
     newest = entries.order_by("-updated_at").first()
     if newest is None:
-        return "never asked for"
+        return _("never asked for")
     good = entries.filter(state__in=GOOD_STATES).count()
     open_cells = entries.exclude(state__in=GOOD_STATES).count()
-    return f"{good} cells good, {open_cells} open, last asked {_moment(newest.updated_at)}"
+    return _("%(good)d cells good, %(open)d open, last asked %(moment)s") % {
+        "good": good,
+        "open": open_cells,
+        "moment": _moment(newest.updated_at),
+    }
 
 
 def _needs(dataset: Dataset, access: Access) -> str:
-    has = "points are not known" if access.points is None else f"account has {access.points}"
-    return f"needs {dataset.minimal_points} points, the {has}"
+    told = {"needed": dataset.minimal_points, "points": access.points}
+    if access.points is None:
+        return _("needs %(needed)d points, the points are not known") % told
+    return _("needs %(needed)d points, the account has %(points)d") % told
 
 
 def _standing(dataset: Dataset, access: Access) -> str:
     """Whether it may be called, as the next call would find it, and how old that knowledge is."""
     if denial := access.denial_in_force():
         why = {
-            DenialKind.PERMISSION: NOT_AVAILABLE,
-            DenialKind.TOKEN: NOT_ACCEPTED,
-            DenialKind.IP: "the token is used from too many addresses",
+            DenialKind.PERMISSION: _(NOT_AVAILABLE),
+            DenialKind.TOKEN: _(NOT_ACCEPTED),
+            DenialKind.IP: _("the token is used from too many addresses"),
         }[denial.kind]
-        return f"{why} (refused {_ago(denial.at)}, tried again from {_moment(denial.until)})"
+        return _("%(why)s (refused %(ago)s, tried again from %(moment)s)") % {
+            "why": why,
+            "ago": _ago(denial.at),
+            "moment": _moment(denial.until),
+        }
     if spent := access.spent_in_force():
-        return f"its calls of the {spent.unit} are used up until {_moment(spent.until)}"
+        says = {
+            "minute": _("its calls of the minute are used up until %s"),
+            "hour": _("its calls of the hour are used up until %s"),
+            "day": _("its calls of the day are used up until %s"),
+        }
+        return says[spent.unit] % _moment(spent.until)
     if access.answered_at is not None:
-        return f"may be called, answered {_ago(access.answered_at)}"
+        return _("may be called, answered %s") % _ago(access.answered_at)
     if access.points is not None and access.points < dataset.minimal_points:
-        return f"{NOT_AVAILABLE} by its points, never tried"
-    return "not known whether it may be called, never answered"
+        return _("%s by its points, never tried") % _(NOT_AVAILABLE)
+    return _("not known whether it may be called, never answered")
 
 
 def _limit(access: Access) -> str:
     rules = rules_from_settings()
     calls = rules.in_force(access)
     if rules.remembers(access) and access.learned_at and calls == access.learned_limit:
-        why = f"learned {_ago(access.learned_at)}"
+        why = _("learned %s") % _ago(access.learned_at)
     elif rules.max_calls is not None:
-        why = "by the setting"
+        why = _("by the setting")
     elif access.set_limit is not None:
-        why = "set by staff"
+        why = _("set by staff")
     elif rules.remembers(access) and access.learned_at and access.stated_limit is not None:
-        why = f"stated {_ago(access.learned_at)}"
+        why = _("stated %s") % _ago(access.learned_at)
     else:
-        why = "by the points" if access.points is not None else "until the points are known"
-    return f"at most {calls} calls in {rules.window_seconds:g} s, {why}"
+        why = _("by the points") if access.points is not None else _("until the points are known")
+    return _("at most %(calls)d calls in %(seconds)g s, %(why)s") % {
+        "calls": calls,
+        "seconds": rules.window_seconds,
+        "why": why,
+    }
 
 
 def _account_name() -> str:
@@ -254,4 +298,4 @@ def _moment(moment: dt.datetime) -> str:
 
 
 def _ago(moment: dt.datetime) -> str:
-    return f"{timesince(moment)} ago".replace("\xa0", " ")
+    return (_("%s ago") % timesince(moment)).replace("\xa0", " ")

@@ -6,6 +6,7 @@ import psycopg
 from django.conf import settings
 from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
 
 from stocksync.postgres.problems import PostgresProblem
 
@@ -25,8 +26,9 @@ def _away(error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error.__cause__, PostgresProblem):
         return reason
-    named = "" if settings.DATABASE_IS_EMBEDDED else " that DATABASE_URL names"
-    return f"The database{named} cannot be used: {reason}"
+    if settings.DATABASE_IS_EMBEDDED:
+        return _("The database cannot be used: %s") % reason
+    return _("The database that DATABASE_URL names cannot be used: %s") % reason
 
 
 def _unmigrated() -> str | None:
@@ -39,8 +41,7 @@ def _unmigrated() -> str | None:
     if not missing:
         return None
     if not executor.loader.applied_migrations:
-        return "The database has no tables of ours yet: run `manage.py migrate`."
-    return (
-        f"The database is of another version, {len(missing)} migrations are not applied: run "
-        "`manage.py migrate`."
-    )
+        return _("The database has no tables of ours yet: run `manage.py migrate`.")
+    return _(
+        "The database is of another version, %d migrations are not applied: run `manage.py migrate`."
+    ) % len(missing)

@@ -7,7 +7,9 @@ reason to do without what it would give.
 
 from __future__ import annotations
 
-NOT_AVAILABLE = "not available to this token"
-NOT_ACCEPTED = (
+from django.utils.translation import gettext_noop
+
+NOT_AVAILABLE = gettext_noop("not available to this token")
+NOT_ACCEPTED = gettext_noop(
     "The token is not accepted: set TUSHARE_TOKEN to the right one and start StockSync again."
 )

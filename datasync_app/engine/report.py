@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext as _
+
 from datasync_app.dates import SHANGHAI
 from datasync_app.engine.plan import Plan
 from datasync_app.errors import Parked, SyncIncomplete
@@ -175,14 +177,23 @@ class DatasetReport:
     def sentence(self) -> str:
         """One line for people: what is good, and what is not."""
         total = self.good + len(self.open_cells)
-        text = f"{self.dataset}: {self.good} of {total} cells good, {self.rows} rows in {self.calls} calls"
+        text = _(
+            "%(dataset)s: %(good)d of %(total)d cells good, %(rows)d rows in %(calls)d calls"
+        ) % {
+            "dataset": self.dataset,
+            "good": self.good,
+            "total": total,
+            "rows": self.rows,
+            "calls": self.calls,
+        }
         if self.denied:
             return f"{text}; {self.denied}"
         if self.open_cells:
             key, why = max(self.open_cells.items())
-            text += f"; {len(self.open_cells)} open, such as {key} ({why})"
+            said = _("%(count)d open, such as %(cell)s (%(why)s)")
+            text += f"; {said % {'count': len(self.open_cells), 'cell': key, 'why': why}}"
         if self.awaited:
-            text += f"; {len(self.awaited)} awaited"
+            text += f"; {_('%d awaited') % len(self.awaited)}"
         if self.left:
             text += f"; {self.left}"
         return f"{text}; {self.stopped}" if self.stopped else text

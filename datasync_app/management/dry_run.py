@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DAILY_DATASETS, STOCK_BASIC, TRADE_CAL, get_dataset
 from datasync_app.datasets.base import Dataset
@@ -41,7 +42,8 @@ def job_lines(
     """
     if job_id not in _OF_JOB:
         raise DatasyncError(
-            f"What {job_id} fetches is on a list that it fetches first, so a dry run cannot tell."
+            _("What %s fetches is on a list that it fetches first, so a dry run cannot tell.")
+            % job_id
         )
     if job_id == "sync_daily_history":
         start = start or settings.SYNC_START_DATE
@@ -68,9 +70,13 @@ def line(
     if isinstance(dataset.cut, (ByTradeDate, ByCodeYear)):
         first, last = start or horizon.of(dataset), end or today
         if first is None:
-            raise DatasyncError(f"{name} was never synced here: say --start YYYYMMDD.")
+            raise DatasyncError(_("%s was never synced here: say --start YYYYMMDD.") % name)
         plan = plan_range(dataset, first, last, now=now)
-        return _said(plan, f"{name} {show_date(first)} to {show_date(last)}")
+        return _said(
+            plan,
+            _("%(dataset)s %(first)s to %(last)s")
+            % {"dataset": name, "first": show_date(first), "last": show_date(last)},
+        )
     return _said(_plan_of_list(dataset, start or today, end or today, now=now), name)
 
 
@@ -87,9 +93,29 @@ def _plan_of_list(dataset: Dataset, start: dt.date, end: dt.date, *, now: dt.dat
 def _said(plan: Plan, what: str) -> str:
     quota = current_limit(plan.dataset.name)
     costs = estimate(plan, quota=quota, universe=Universe.read())
-    again = f"{costs.again} to read again, " if costs.again else ""
+    told = {
+        "what": what,
+        "cells": costs.cells,
+        "again": costs.again,
+        "good": len(plan.good),
+        "not_due": len(plan.not_due),
+        "calls": costs.calls,
+        "minutes": costs.minutes,
+        "quota": quota,
+    }
+    if costs.again:
+        return (
+            _(
+                "%(what)s: %(cells)d cells to fetch, %(again)d to read again, %(good)d good, "
+                "%(not_due)d not due yet; %(calls)d calls, about %(minutes).1f minutes at %(quota)d "
+                "calls a minute"
+            )
+            % told
+        )
     return (
-        f"{what}: {costs.cells} cells to fetch, {again}{len(plan.good)} good, "
-        f"{len(plan.not_due)} not due yet; {costs.calls} calls, about {costs.minutes:.1f} minutes at "
-        f"{quota} calls a minute"
+        _(
+            "%(what)s: %(cells)d cells to fetch, %(good)d good, %(not_due)d not due yet; %(calls)d "
+            "calls, about %(minutes).1f minutes at %(quota)d calls a minute"
+        )
+        % told
     )

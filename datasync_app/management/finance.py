@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DISCLOSURE_DATE, FINA_INDICATOR
 from datasync_app.datasets.finance import FINA_BY_PERIOD
@@ -75,10 +76,17 @@ def _cost_of_reports(scope: Scope, now: dt.datetime) -> str:
 def _cost(name: str, cells: int, good: int, calls: int) -> str:
     quota = current_limit(name)
     minutes = max(calls - quota, 0) / quota
-    return (
-        f"{name}: {cells} cells to fetch, {good} good; {calls} calls, about {minutes:.1f} minutes at "
-        f"{quota} calls a minute"
-    )
+    return _(
+        "%(dataset)s: %(cells)d cells to fetch, %(good)d good; %(calls)d calls, about %(minutes).1f "
+        "minutes at %(quota)d calls a minute"
+    ) % {
+        "dataset": name,
+        "cells": cells,
+        "good": good,
+        "calls": calls,
+        "minutes": minutes,
+        "quota": quota,
+    }
 
 
 def _read_codes(text: str | None) -> tuple[str, ...] | None:
@@ -88,6 +96,6 @@ def _read_codes(text: str | None) -> tuple[str, ...] | None:
     for code in codes:
         if not _CODE.fullmatch(code):
             raise DatasyncError(
-                f"--codes: {code!r} is not a code such as 600000.SH, 000001.SZ or 920002.BJ."
+                _("--codes: %r is not a code such as 600000.SH, 000001.SZ or 920002.BJ.") % code
             )
     return codes

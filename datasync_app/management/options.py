@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.core.management.base import CommandError
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DATASETS, Dataset, get_dataset
 from datasync_app.dates import parse_date
@@ -30,6 +31,7 @@ def datasets_of(text: str | None) -> list[Dataset]:
         raise CommandError(f"--datasets: {unknown}") from None
     if not chosen:
         raise CommandError(
-            f"--datasets: {text!r} names none; the known ones are {', '.join(sorted(DATASETS))}."
+            _("--datasets: %(text)s names none; the known ones are %(known)s.")
+            % {"text": repr(text), "known": ", ".join(sorted(DATASETS))}
         )
     return chosen

@@ -26,7 +26,7 @@ msgstr ""
 "Plural-Forms: nplurals=1; plural=0;\\n"
 
 """
-PLACEHOLDER = re.compile(r"%\(\w+\)[sdrgf]|%(?:\.\d)?[sdrgf]|\{\w*\}")
+PLACEHOLDER = re.compile(r"%\(\w+\)(?:\.\d)?[sdrgf]|%(?:\.\d)?[sdrgf]|\{\w*\}")
 
 
 def po_of(app: str) -> Path:

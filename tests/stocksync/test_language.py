@@ -6,8 +6,15 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils.translation import override
 
+from scheduler_app.errors import UnknownJob
+from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.registry import registry
+from scheduler_app.tracker import ExecutionTracker
+from scheduler_app.words import schedule_in_words
 from stocksync.environment import read_environment
 from tests.processes import REPOSITORY
 from tests.scheduler_app.web import logged_in
@@ -66,3 +73,48 @@ def test_manage_py_speaks_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
         cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert answer.stdout.strip() == "行情数据"
+
+
+@pytest.mark.django_db
+@override("zh-hans")
+def test_a_command_tells_in_the_terminal_s_language() -> None:
+    with pytest.raises(CommandError, match=r"^没有用户 'nobody'。"):
+        call_command("create_token", "nobody")
+    with pytest.raises(CommandError, match="^没有数据集或任务 'weather'。"):
+        call_command("sync", "weather")
+
+
+@pytest.mark.django_db
+@override("zh-hans")
+def test_what_is_stored_of_a_run_is_english_whoever_started_it() -> None:
+    with pytest.raises(UnknownJob), ExecutionTracker("example_job"):
+        registry.get("weather")
+    stored = ExecutionLog.objects.get(job_id="example_job")
+    assert stored.error_message.startswith("There is no job 'weather'.")
+    with pytest.raises(UnknownJob, match="没有任务 'weather'"):
+        registry.get("weather")
+
+
+@pytest.mark.django_db
+def test_the_api_refuses_in_the_language_of_the_client() -> None:
+    client = logged_in(superuser=True)
+    refused = client.get("/api/scheduler/jobs/weather", headers=CHINESE).json()
+    assert refused["title"] == "未找到"
+    assert refused["detail"].startswith("没有任务 'weather'。已有的任务：")
+    assert client.get("/api/scheduler/jobs/weather").json()["title"] == "Not Found"
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 18 * * *", "每天 18:00"),
+        ("5 9,15 * * 1-5", "周一至周五 09:05 和 15:05"),
+        ("30 7 * * 0", "每周日 07:30"),
+        ("0 0 1 * *", "每月 1 日 00:00"),
+        ("*/15 * * * *", "每 15 分钟"),
+        ("7 * * * *", "每小时第 7 分"),
+    ],
+)
+@override("zh-hans")
+def test_a_cron_has_chinese_words_of_its_own(expression: str, words: str) -> None:
+    assert schedule_in_words(JobConfig(cron_expression=expression)) == words

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from datasync_app.asking import confirm
 from datasync_app.engine.drop import drop_generated_data
@@ -23,20 +24,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner = stored_identity()
-        question = f"Drop all market data of {owner}? Schedules and accounts stay."
+        question = _("Drop all market data of %s? Schedules and accounts stay.") % owner
         must_ask = owner is not None and is_generated(owner) and not options["yes"]
         if must_ask and not confirm(question):
-            raise CommandError("Nothing was dropped. (`--yes` drops it without asking.)")
+            raise CommandError(_("Nothing was dropped. (`--yes` drops it without asking.)"))
         try:
             dropped = drop_generated_data(now=timezone.now())
         except DatasyncError as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(
-            f"Dropped the data of {dropped}. The next run stores the source it meets; with "
-            "TUSHARE_TOKEN set that is Tushare."
+            _(
+                "Dropped the data of %s. The next run stores the source it meets; with "
+                "TUSHARE_TOKEN set that is Tushare."
+            )
+            % dropped
         )
         if scheduler_status().is_alive:
             self.stdout.write(
-                "A scheduler is still running with the settings it was started with: stop it, set "
-                "TUSHARE_TOKEN, and start again."
+                _(
+                    "A scheduler is still running with the settings it was started with: stop it, "
+                    "set TUSHARE_TOKEN, and start again."
+                )
             )

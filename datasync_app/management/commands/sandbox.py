@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from datasync_app.sandbox.account import UNITS
 from datasync_app.sandbox.clock import MovableClock, parse_moment
@@ -178,7 +179,8 @@ def _address_file(url: str) -> Iterator[None]:
         _replace(path, f"{url}\n")
     except OSError as error:
         raise CommandError(
-            f"The address file {path} cannot be written: {error.strerror}."
+            _("The address file %(file)s cannot be written: %(why)s.")
+            % {"file": path, "why": error.strerror}
         ) from None
     try:
         yield

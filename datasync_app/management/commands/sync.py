@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
@@ -66,8 +67,11 @@ class Command(BaseCommand):
         try:
             if name in DATASETS and isinstance(DATASETS[name].cut, (ConceptList, ByConcept)):
                 raise CommandError(
-                    f"The list and its constituents come together: say `manage.py sync "
-                    f"sync_concept_data`, with SYNC_CONCEPT_SOURCE for another source than {name}'s."
+                    _(
+                        "The list and its constituents come together: say `manage.py sync "
+                        "sync_concept_data`, with SYNC_CONCEPT_SOURCE for another source than %s's."
+                    )
+                    % name
                 )
             work = finance_work(name, start, end, options["codes"], now=timezone.now())
             if work is None and name in DATASETS:
@@ -83,19 +87,21 @@ class Command(BaseCommand):
             else:
                 known = ", ".join([*DATASETS, *registry.ids()])
                 raise CommandError(
-                    f"There is no dataset or job {name!r}. The known ones are: {known}."
+                    _("There is no dataset or job %(name)s. The known ones are: %(known)s.")
+                    % {"name": repr(name), "known": known}
                 )
         except (DatasyncError, SchedulerError, TushareError) as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             raise CommandError(
-                "Stopped. What was finished is stored; start again to go on."
+                _("Stopped. What was finished is stored; start again to go on.")
             ) from None
 
     def _check_codes(self, dataset: Dataset, codes: str | None) -> None:
         if codes is not None:
             raise CommandError(
-                f"--codes does not fit {dataset.name}: its cells hold every code of a date or list."
+                _("--codes does not fit %s: its cells hold every code of a date or list.")
+                % dataset.name
             )
 
     def _sync_finance(self, name: str, work: Work) -> None:
@@ -110,7 +116,7 @@ class Command(BaseCommand):
         self, job_id: str, start: dt.date | None, end: dt.date | None, options: dict[str, Any]
     ) -> None:
         if options["codes"]:
-            raise CommandError("--codes takes a dataset, not a job.")
+            raise CommandError(_("--codes takes a dataset, not a job."))
         given = {"start": start, "end": end}
         kwargs = {name: show_date(date) for name, date in given.items() if date is not None}
         values = registry.validate_kwargs(job_id, kwargs)
@@ -136,7 +142,9 @@ class Command(BaseCommand):
         if isinstance(dataset.cut, (ByTradeDate, ByCodeYear)):
             first = start or horizon.of(dataset)
             if first is None:
-                raise CommandError(f"{dataset.name} was never synced here: say --start YYYYMMDD.")
+                raise CommandError(
+                    _("%s was never synced here: say --start YYYYMMDD.") % dataset.name
+                )
             last = end or market_day(now)
         else:
             first, last = start or market_day(now), end or market_day(now)
@@ -164,16 +172,16 @@ class Command(BaseCommand):
         for key, why in report.waived.items():
             self.stdout.write(f"  {key}: {why}")
         if report.not_due:
-            self.stdout.write(f"  {report.not_due} cells are not due yet")
+            self.stdout.write("  " + _("%d cells are not due yet") % report.not_due)
         if report.is_good:
             return
         cells = sorted(report.open_cells.items(), reverse=True)
         lines = [f"  {key}: {why}" for key, why in cells[:SHOWN_CELLS]]
         if len(cells) > SHOWN_CELLS:
-            lines.append(f"  and {len(cells) - SHOWN_CELLS} more")
-        raise CommandError(
-            "\n".join([f"{len(cells)} cells of {report.dataset} are not good:", *lines])
-        )
+            lines.append("  " + _("and %d more") % (len(cells) - SHOWN_CELLS))
+        said = _("%(count)d cells of %(dataset)s are not good:")
+        told = said % {"count": len(cells), "dataset": report.dataset}
+        raise CommandError("\n".join([told, *lines]))
 
 
 def _sync_dates(session: Session, dataset: Dataset, first: dt.date, last: dt.date) -> DatasetReport:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from knox.models import AuthToken
 
 LONGEST_DAYS = 36_500
@@ -22,17 +23,25 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, user: str, days: int, **options: Any) -> None:
         if not 1 <= days <= LONGEST_DAYS:
-            raise CommandError(f"--days is {days}; it takes a number from 1 to {LONGEST_DAYS}.")
+            raise CommandError(
+                _("--days is %(days)d; it takes a number from 1 to %(most)d.")
+                % {"days": days, "most": LONGEST_DAYS}
+            )
         accounts = get_user_model()._default_manager
         account = accounts.filter(**{get_user_model().USERNAME_FIELD: user}).first()
         if account is None:
-            raise CommandError(f"There is no user {user!r}. `manage.py createsuperuser` makes one.")
+            raise CommandError(
+                _("There is no user %r. `manage.py createsuperuser` makes one.") % user
+            )
         if not account.is_active:
-            raise CommandError(f"The user {user!r} is not active: a token would be refused.")
+            raise CommandError(_("The user %r is not active: a token would be refused.") % user)
         made, token = AuthToken.objects.create(account, expiry=dt.timedelta(days=days))
         until = timezone.localtime(made.expiry)
         self.stdout.write(
-            f"A token for {user}, valid until {until:%Y-%m-%d %H:%M %Z}. Use it as the header "
-            "Authorization: Token …; it is not shown again:"
+            _(
+                "A token for %(user)s, valid until %(until)s. Use it as the header Authorization: "
+                "Token …; it is not shown again:"
+            )
+            % {"user": user, "until": f"{until:%Y-%m-%d %H:%M %Z}"}
         )
         self.stdout.write(token)

@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import pgettext_lazy
 
 from scheduler_app import seeds
 from scheduler_app.errors import SchedulerError
+
+DONE = {
+    "created": pgettext_lazy("of a default schedule", "created"),
+    "kept": pgettext_lazy("of a default schedule", "kept"),
+    "reset": pgettext_lazy("of a default schedule", "reset"),
+}
 
 
 class Command(BaseCommand):
@@ -29,4 +36,4 @@ class Command(BaseCommand):
         except SchedulerError as error:
             raise CommandError(str(error)) from None
         for job_id, what in done:
-            self.stdout.write(f"{job_id}: {what}")
+            self.stdout.write(f"{job_id}: {DONE[what]}")

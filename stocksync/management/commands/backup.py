@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from stocksync.postgres import dump
 from stocksync.postgres.problems import PostgresProblem
@@ -26,14 +27,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
         if not file.absolute().parent.is_dir():
-            raise CommandError(f"The folder {file.absolute().parent} does not exist.")
+            raise CommandError(_("The folder %s does not exist.") % file.absolute().parent)
         if file.is_dir():
             raise CommandError(
-                f"{file} is a folder: name the file to write, such as {file / 'stocksync.backup'}."
+                _("%(folder)s is a folder: name the file to write, such as %(file)s.")
+                % {"folder": file, "file": file / "stocksync.backup"}
             )
         if file.exists() and not options["overwrite"]:
             raise CommandError(
-                f"{file} exists already: name another file, or replace it with --overwrite."
+                _("%s exists already: name another file, or replace it with --overwrite.") % file
             )
         connection.ensure_connection()
         params = dump.libpq_parameters(connection.get_connection_params())
@@ -43,6 +45,9 @@ class Command(BaseCommand):
         except PostgresProblem as problem:
             raise CommandError(str(problem)) from problem
         except OSError as error:
-            raise CommandError(f"{file} cannot be written ({error.strerror}).") from error
+            raise CommandError(
+                _("%(file)s cannot be written (%(why)s).") % {"file": file, "why": error.strerror}
+            ) from error
         size = file.stat().st_size / 1_000_000
-        self.stdout.write(f"{file}: {size:.1f} MB, readable by you alone.")
+        said = _("%(file)s: %(size).1f MB, readable by you alone.")
+        self.stdout.write(said % {"file": file, "size": size})

@@ -13,6 +13,7 @@ import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from scheduler_app.models import ExecutionLog, Status
 from stocksync.postgres import base, server
@@ -54,7 +55,7 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from problem
         self.stdout.write(dsn)
         if settings.DATABASE_IS_EMBEDDED:
-            self.stderr.write("It answers while StockSync runs. It can read and never write.")
+            self.stderr.write(_("It answers while StockSync runs. It can read and never write."))
 
     def _embedded(self, password: str, options: dict[str, Any]) -> str:
         connection.ensure_connection()
@@ -77,8 +78,11 @@ class Command(BaseCommand):
         running = ExecutionLog.objects.filter(status=Status.RUNNING).count()
         if running and not now:
             raise CommandError(
-                f"PostgreSQL is restarted once to listen on TCP, and {running} running execution(s) "
-                "would fail: wait for their end, or add --now."
+                _(
+                    "PostgreSQL is restarted once to listen on TCP, and %d running execution(s) "
+                    "would fail: wait for their end, or add --now."
+                )
+                % running
             )
         connection.close()
         server.open_tcp(cluster)
@@ -97,8 +101,11 @@ class Command(BaseCommand):
             grant_reading(raw, database=name, schema=schema, owner=owner)
             if not _opens(full):
                 self.stderr.write(
-                    f"The account of DATABASE_URL may not set the password of {READER}: the address "
-                    "is without one, ask who made the role (~/.pgpass or PGPASSWORD can hold it)."
+                    _(
+                        "The account of DATABASE_URL may not set the password of %s: the address is "
+                        "without one, ask who made the role (~/.pgpass or PGPASSWORD can hold it)."
+                    )
+                    % READER
                 )
                 return address("", name, raw.info.host, str(raw.info.port))
         return full
@@ -111,11 +118,11 @@ def _for_the_administrator(
         raw, password, database=database, exists=False, schema=settings.DATABASE_SCHEMA
     )
     lines = "\n".join(f"{statement.as_string(raw)};" for statement in statements)
-    return (
-        f"The account of DATABASE_URL may not make the read-only role {READER} "
-        f"({error.diag.message_primary}). Let an administrator of that server run this, then run "
-        f"`connect` again:\n{lines}"
-    )
+    said = _(
+        "The account of DATABASE_URL may not make the read-only role %(role)s (%(why)s). Let an "
+        "administrator of that server run this, then run `connect` again:"
+    ) % {"role": READER, "why": error.diag.message_primary}
+    return f"{said}\n{lines}"
 
 
 def _opens(dsn: str) -> bool:

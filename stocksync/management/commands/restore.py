@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from datasync_app.asking import confirm
 from scheduler_app.models import Role, SchedulerProcess
@@ -32,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
         if not file.is_file():
-            raise CommandError(f"There is no file {file}.")
+            raise CommandError(_("There is no file %s.") % file)
         schema = settings.DATABASE_SCHEMA
         connection.ensure_connection()
         version: int = connection.pg_version  # type: ignore[attr-defined]
@@ -40,16 +41,16 @@ class Command(BaseCommand):
         try:
             dump.check_is_backup(file, version, schema)
             self._refuse_while_running()
-            question = f"Replace everything StockSync holds by {file}?"
+            question = _("Replace everything StockSync holds by %s?") % file
             if not options["yes"] and not confirm(question):
-                raise CommandError("Nothing was changed. (`--yes` restores it without asking.)")
+                raise CommandError(_("Nothing was changed. (`--yes` restores it without asking.)"))
             dump.restore(connection.connection, params, version, schema, file)
         except PostgresProblem as problem:
             raise CommandError(str(problem)) from problem
         # A backup may be older than this version.
         call_command("migrate", interactive=False, verbosity=0)
         let_reader_read(connection)
-        self.stdout.write(f"Restored from {file}.")
+        self.stdout.write(_("Restored from %s.") % file)
 
     def _refuse_while_running(self) -> None:
         if SchedulerProcess._meta.db_table not in connection.introspection.table_names():
@@ -61,6 +62,9 @@ class Command(BaseCommand):
         ).first()
         if alive is not None:
             raise CommandError(
-                f"The {alive.role} {alive} is running and would write into what is restored: stop "
-                "StockSync first; if it was killed, wait a minute."
+                _(
+                    "The %(role)s %(process)s is running and would write into what is restored: "
+                    "stop StockSync first; if it was killed, wait a minute."
+                )
+                % {"role": alive.get_role_display(), "process": alive}
             )
