@@ -276,13 +276,19 @@ def _text_errors(fields: Mapping[str, Any]) -> dict[str, str]:
     errors = {}
     for field, limit in _TEXT_LIMITS.items():
         value = fields.get(field)
-        if value is not None and (problem := _bad_text(value, limit)):
+        if value is not None and (problem := _bad_text(value, limit) or _markup(field, value)):
             errors[field] = _("The %(field)s is %(value)s; %(problem)s.") % {
                 "field": field,
                 "value": short(value),
                 "problem": problem,
             }
     return errors
+
+
+def _markup(field: str, value: str) -> str:
+    """A name is shown in many places, in pages, mails and chats: it is no place for markup."""
+    has_markup = field == "job_name" and any(sign in value for sign in "<>")
+    return _("it takes no < and no >") if has_markup else ""
 
 
 def _bad_text(value: object, limit: int) -> str:

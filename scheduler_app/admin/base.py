@@ -6,6 +6,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -17,6 +19,12 @@ from scheduler_app.admin import foreign
 
 class ModelAdmin(UnfoldModelAdmin, admin.ModelAdmin):  # type: ignore[misc, type-arg]  # generic for mypy only
     """Its forms look alike, whether a field is the model's own or one that a form declares."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            # No text in the database has this character: asked for it, PostgreSQL fails.
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
 
     def get_form(
         self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any
