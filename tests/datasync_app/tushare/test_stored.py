@@ -446,6 +446,14 @@ def test_the_journal_is_written_within_a_second_or_two(journal: CallJournal) -> 
     assert "denied" in call.message
 
 
+def test_whoever_writes_the_journal_removes_what_is_old(journal: CallJournal) -> None:
+    now = dt.datetime.now(dt.UTC)
+    record(journal, now - dt.timedelta(days=31))
+    record(journal, now)
+
+    assert eventually(lambda: list(TushareCall.objects.values_list("at", flat=True)) == [now], 30)
+
+
 def test_calls_older_than_the_setting_are_removed(journal: CallJournal) -> None:
     now = dt.datetime.now(dt.UTC)
     for days in (0, 29, 31, 300):
