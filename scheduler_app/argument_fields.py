@@ -18,7 +18,7 @@ from scheduler_app.arguments import Argument
 
 PREFIX = "argument_"
 _SIMPLE = ("string", "integer", "number")
-_INPUTS = {"date": "date", "time": "time"}
+_PICKERS = {"date": "date", "time": "time"}
 # A longer text is no number that a job takes, and costs time to read as one.
 _DIGITS_AT_MOST = 40
 
@@ -101,7 +101,9 @@ def _field(argument: Argument) -> forms.Field:
         attrs = {"step": "any" if kind == "number" else 1} | _limits(schema)
         return NumberField(widget=forms.NumberInput(attrs=attrs), **told)
     if kind == "string":
-        shape = _INPUTS.get(schema.get("format", ""), "text")
+        # A type that describes itself is written in a way of its own, which no picker knows.
+        picker = "" if "description" in schema else _PICKERS.get(schema.get("format", ""), "")
+        shape = picker or "text"
         return forms.CharField(widget=forms.TextInput(attrs={"type": shape}), **told)
     if kind == "array" and schema.get("items", {}).get("type") in _SIMPLE:
         return ListField(schema["items"]["type"], **told)

@@ -51,7 +51,6 @@ class JobConfigAdmin(OneClick, Past):
     form = ScheduleForm
     list_display = [
         "shown_name",
-        "shown_job",
         "when",
         "enabled",
         "next_run",
@@ -160,13 +159,12 @@ class JobConfigAdmin(OneClick, Past):
         return [*fields, "job_id"] if obj else fields
 
     @admin.display(description=_("name"), ordering="job_name")
-    def shown_name(self, config: JobConfig) -> str:
-        return str(config)
-
-    @admin.display(description=_("job"), ordering="job_id")
-    def shown_job(self, config: JobConfig) -> SafeString:
+    def shown_name(self, config: JobConfig) -> SafeString:
         return format_html(
-            '{}<span class="run-note">{}</span>', config.job_id, self.not_built(config)
+            '{}<span class="run-note">{}</span><span class="run-note">{}</span>',
+            config,
+            config.job_id,
+            self.not_built(config),
         )
 
     @admin.display(description=_("when"), ordering="cron_expression")

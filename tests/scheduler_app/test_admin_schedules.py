@@ -174,7 +174,7 @@ def test_the_list_shows_words_next_run_last_result_and_what_is_missing(client: C
 def test_the_page_shows_six_next_runs_and_what_the_job_takes(client: Client) -> None:
     config = JobConfigFactory.create(job_id=JOB, timezone="Asia/Kolkata")
     text = client.get(page(config)).content.decode()
-    assert text.count(" 18:00 IST</li>") == 6
+    assert text.count(" 18:00 IST</time></li>") == 6
     assert "A date as YYYY-MM-DD." in text
     assert "A whole number. Empty: 5." in text
     assert "The hard part is not built." in text

@@ -92,6 +92,22 @@ def test_a_field_says_its_type_its_default_and_what_it_is_for(job: RegisteredJob
     assert fields["argument_count"].required and not fields["argument_ratio"].required
 
 
+def test_a_date_that_is_written_in_a_way_of_its_own_is_typed_in_and_kept(
+    job: RegisteredJob,
+) -> None:
+    ships = registry.get("sync_daily_by_date")
+    assert _input(ships, "argument_start") == "text"
+    kwargs = read(ships, start="20240102")
+    assert ships.validate(kwargs)["start"] == dt.date(2024, 1, 2)
+    assert _input(job, "argument_day") == "date"
+
+
+def _input(job: RegisteredJob, name: str) -> str:
+    widget = argument_fields.fields_of(job.arguments)[name].widget
+    assert isinstance(widget, forms.TextInput)
+    return str(widget.input_type)
+
+
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"a": 1, "a": 2}', "NaN"])
 def test_json_that_is_none_is_refused(job: RegisteredJob, text: str) -> None:
     field = argument_fields.fields_of(job.arguments)["argument_shape"]
