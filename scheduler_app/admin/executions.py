@@ -76,6 +76,7 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     show_full_result_count = False
     fieldsets = [
         (None, {"fields": ["job_id", "shown_status", "error"]}),
+        (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
         (
             _("When"),
             {
@@ -101,7 +102,6 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
                 ]
             },
         ),
-        (_("Log"), {"fields": ["shown_log", "shown_traceback"]}),
         (_("Result"), {"fields": ["shown_result"]}),
     ]
 
