@@ -6,7 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	done; echo python3)
 VENV := .venv/bin
 INSTALL := $(PYTHON) stocksync/up/install.py
-PYTEST_ARGS ?= -n logical --dist loadgroup
+# A file is run by one worker, which shares what is dear to make; those that take long come first.
+PYTEST_ARGS ?= -n logical --dist loadfile --no-loadscope-reorder
 
 .NOTPARALLEL:
 .PHONY: help run install install-dev test soak bench lint messages screenshots clean

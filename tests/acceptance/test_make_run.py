@@ -23,8 +23,6 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.acceptance
 
-# On one worker of xdist: starting the lasting product twice would only cost time.
-lasting = pytest.mark.xdist_group("lasting product")
 Start = Callable[..., RunningProduct]
 # A source that nobody is saves the time of a first sync.
 NO_SOURCE = {"TUSHARE_TOKEN": "none", "TUSHARE_BASE_URL": NOTHING_LISTENS}
@@ -92,27 +90,23 @@ def refusal(answer: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-@lasting
 def test_it_says_where_to_log_in(product: RunningProduct) -> None:
     assert f"http://127.0.0.1:{product.port}/admin/" in product.line_with("Admin:")
     assert product.line_with("User:").endswith("admin")
     assert str(product.var / "admin-password") in product.line_with("Password:")
 
 
-@lasting
 def test_it_keeps_the_password_to_its_file(product: RunningProduct) -> None:
     assert (product.var / "admin-password").stat().st_mode & 0o777 == 0o600
     assert product.admin_password().strip() not in product.said()
 
 
-@lasting
 def test_it_runs_once_per_folder(product: RunningProduct) -> None:
     sentence = refusal(run(STOCKSYNC_VAR=str(product.var), PORT=str(free_port())))
     assert f"already runs here, as process {product.process.pid}" in sentence
     assert product.get("/healthz")[0] == 200
 
 
-@lasting
 def test_it_brings_a_killed_scheduler_back_while_the_web_stays(product: RunningProduct) -> None:
     scheduler, web = product.process_of("runscheduler"), product.process_of("gunicorn")
     scheduler.kill()
@@ -125,7 +119,6 @@ def test_it_brings_a_killed_scheduler_back_while_the_web_stays(product: RunningP
     assert eventually(lambda: product.get("/healthz")[0] == 200, 20)
 
 
-@lasting
 def test_it_brings_a_killed_postgres_back(product: RunningProduct) -> None:
     killed = product.cluster.postmaster()
     assert killed is not None

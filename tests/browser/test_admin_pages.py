@@ -21,12 +21,7 @@ from tests.datasync_app.stock_month import hold_stock
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    # One Chromium is enough.
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
