@@ -1,0 +1,81 @@
+"""The lists of the admin: a longer one asks the database nothing more."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from datasync_app.models import (
+    SyncFailureRecord,
+    SyncQuarantine,
+    SyncRestatement,
+    TaskStatus,
+)
+from tests.datasync_app.factories import (
+    NOW,
+    EndpointAccessFactory,
+    LedgerFactory,
+    StockBasicFactory,
+    SyncTaskFactory,
+    TushareCallFactory,
+)
+from tests.scheduler_app.web import logged_in
+
+pytestmark = pytest.mark.django_db
+
+
+def cell(number: int) -> None:
+    day = dt.date(2020, 1, 1) + dt.timedelta(days=number)
+    LedgerFactory.create(cell_date=day, state="partial", missing={"600000.SH": "unexplained"})
+
+
+def failure(number: int) -> None:
+    SyncFailureRecord.objects.create(
+        job_type="x", code=f"{number}", error_message="It broke.", last_attempt_at=NOW
+    )
+
+
+def quarantine(number: int) -> None:
+    SyncQuarantine.objects.create(
+        dataset="daily", cell="20200109", key={"ts_code": f"{number}"}, row={}, rules="high",
+        reason="the high is low", at=NOW, last_seen_at=NOW,
+    )  # fmt: skip
+
+
+def restatement(number: int) -> None:
+    SyncRestatement.objects.create(
+        dataset="daily", cell="20200109", kind="changed", key={"ts_code": f"{number}"},
+        column="close", old="1", new="2", at=NOW,
+    )  # fmt: skip
+
+
+LISTS: dict[str, Callable[[int], object]] = {
+    "syncledger/": cell,
+    "syncledger/calendar/": cell,
+    "synctask/": lambda number: SyncTaskFactory.create(status=TaskStatus.COMPLETED),
+    "syncfailurerecord/": failure,
+    "syncquarantine/": quarantine,
+    "syncrestatement/": restatement,
+    "stockbasic/": lambda number: StockBasicFactory.create(),
+    "endpointaccess/": lambda number: EndpointAccessFactory.create(api_name=f"api_{number}"),
+    "tusharecall/": lambda number: TushareCallFactory.create(),
+    "callday/": lambda number: TushareCallFactory.create(api_name=f"api_{number}"),
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_a_longer_list_takes_no_more_queries(path: str) -> None:
+    client = logged_in(superuser=True)
+    counts = []
+    for numbers in (range(3), range(3, 23)):
+        for number in numbers:
+            LISTS[path](number)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(f"/admin/datasync_app/{path}").status_code == 200
+        counts.append(len(queries))
+    assert counts[1] <= counts[0]
+    assert counts[0] <= 15
