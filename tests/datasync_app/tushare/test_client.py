@@ -152,7 +152,7 @@ def test_who_makes_no_call_does_without_the_sdk_and_the_libraries_that_it_brings
         env=processes.environment(DJANGO_SETTINGS_MODULE="stocksync.settings"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=True,
     ).stdout.split()
 
