@@ -63,7 +63,7 @@ def write_duckdb(file: Path, folder: Path) -> list[str]:
     """
     folder = folder.absolute()
     held = [name for name, told in read_manifest(folder)["datasets"].items() if told["partitions"]]
-    with replaced(file) as aside, duckdb.connect(aside) as database:
+    with replaced(file) as aside, _database(aside) as database:
         for name in held:
             files = _text(folder / name / "**" / "*.parquet")
             database.execute(
@@ -77,6 +77,13 @@ def write_duckdb(file: Path, folder: Path) -> list[str]:
         database.execute(_GAPS.format(manifest=_text(folder / MANIFEST)[1:-1]))
         found = database.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
         return sorted(name for (name,) in found.fetchall())
+
+
+def _database(file: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(file)
+    except duckdb.IOException as error:
+        raise OSError(None, str(error)) from None
 
 
 def _text(path: Path) -> str:

@@ -37,7 +37,7 @@ class Folder:
         """Write a new state into the folder that is given; it is what readers see from the end on.
 
         Raises:
-            ExportRefused: another export writes it, or what is there is not an export's.
+            ExportRefused: another export writes it, what is there is not an export's, or the disk is full.
         """
         self._refuse_what_is_not_ours()
         try:
@@ -47,12 +47,14 @@ class Folder:
         with self._lock():
             self._sweep()
             aside = self.path.parent / f"{self._states}{uuid.uuid4().hex}"
-            aside.mkdir()
             try:
+                aside.mkdir()
                 yield aside
                 self._publish(aside)
-            except BaseException:
+            except BaseException as error:
                 shutil.rmtree(aside, ignore_errors=True)
+                if isinstance(error, OSError):
+                    raise ExportRefused(_cannot_write(self.path, error)) from error
                 raise
 
     def _publish(self, aside: Path) -> None:
@@ -83,7 +85,11 @@ class Folder:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        with (self.path.parent / f".{self.path.name}.lock").open("w") as file:
+        try:
+            file = (self.path.parent / f".{self.path.name}.lock").open("w")
+        except OSError as error:
+            raise ExportRefused(_cannot_write(self.path, error)) from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -23,6 +23,7 @@ from django.db import connection
 from datasync_app.datasets.market import ADJ_FACTOR, DAILY, INDEX_DAILY
 from datasync_app.engine.calendar import open_days
 from datasync_app.engine.identity import stored_identity
+from datasync_app.errors import CalendarUnknown
 from datasync_app.exports.arrow import Reading
 from datasync_app.exports.folder import Folder, keep
 from datasync_app.exports.parquet import MANIFEST, read_manifest
@@ -116,7 +117,7 @@ class _Export:
         self._span, self._has_indices = span, has_indices
         self.digests = self._digests()
         days = [dt.date.fromisoformat(day) for day in self.digests]
-        self.calendar = sorted({*days, *(open_days(days[0], days[-1]) if days else [])})
+        self.calendar = sorted({*days, *_open_days(days)})
         self._places = np.array([(day - _EPOCH).days for day in self.calendar], dtype=np.int64)
         self.written = self.kept = self.changed = self.rows = 0
         self._spans: dict[str, tuple[int, int]] = {}
@@ -223,6 +224,14 @@ class _Export:
     def _index_codes(self) -> set[str]:
         manager = INDEX_DAILY.model._default_manager
         return set(manager.values_list("ts_code", flat=True).distinct())
+
+
+def _open_days(held: Sequence[dt.date]) -> list[dt.date]:
+    """The open days between those held, that a hole has a place too; as far as the calendar is known."""
+    try:
+        return open_days(held[0], held[-1]) if held else []
+    except CalendarUnknown:
+        return []
 
 
 def _patched(

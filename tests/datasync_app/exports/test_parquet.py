@@ -164,7 +164,7 @@ def test_an_export_that_breaks_off_leaves_the_old_state(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(ExportRefused, match="out cannot be written: No space left on device"):
         export(folder)
     assert {path: (folder.path / path).read_bytes() for path in before} == before
 

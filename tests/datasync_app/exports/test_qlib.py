@@ -17,7 +17,7 @@ from datasync_app.errors import ExportRefused
 from datasync_app.exports import qlib
 from datasync_app.exports.folder import Folder
 from datasync_app.exports.parquet import read_manifest
-from datasync_app.models import AdjFactor, Daily, DatasetState, IndexDaily
+from datasync_app.models import AdjFactor, Daily, DatasetState, IndexDaily, SyncLedger
 from tests.datasync_app.exports.held import CODES, DAYS, LATER, NOW, hold_day, hold_days, make_hole
 from tests.datasync_app.factories import LedgerFactory
 
@@ -182,3 +182,12 @@ def test_the_command_writes_it(
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW)
     call_command("export", "--qlib", str(folder.path))
     assert "9 days had changed; 2 codes written, 0 unchanged" in capsys.readouterr().out
+
+
+def test_without_its_calendar_the_days_with_bars_are_all_that_is_known(folder: Folder) -> None:
+    SyncLedger.objects.filter(dataset="trade_cal").delete()
+    with pytest.raises(ExportRefused, match="The calendar of 2019, 2020 is not held"):
+        qlib.export_qlib(folder, now=NOW)
+    qlib.export_qlib(folder, now=NOW, allow_incomplete=True)
+    assert len(feature(folder, "sz000001", "close")) == 9
+    assert not read_manifest(folder.path)["good"]
