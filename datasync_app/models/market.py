@@ -11,6 +11,7 @@ import datetime as dt
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 # Stands for NULL in the identity of a row: PostgreSQL 14 takes two NULLs for different values.
 NO_TEXT = Value("")
@@ -38,22 +39,24 @@ class StockBasic(models.Model):
 
     ts_code = models.CharField(max_length=16, primary_key=True)
     symbol = models.TextField(null=True)  # noqa: DJ001 (NULL is what the source did not say)
-    name = models.TextField(null=True)  # noqa: DJ001
+    name = models.TextField(_("name"), null=True)  # noqa: DJ001
     area = models.TextField(null=True)  # noqa: DJ001
-    industry = models.TextField(null=True)  # noqa: DJ001
+    industry = models.TextField(_("industry"), null=True)  # noqa: DJ001
     fullname = models.TextField(null=True)  # noqa: DJ001
     enname = models.TextField(null=True)  # noqa: DJ001
-    market = models.TextField(null=True)  # noqa: DJ001
+    market = models.TextField(_("market"), null=True)  # noqa: DJ001
     exchange = models.TextField(null=True)  # noqa: DJ001
     curr_type = models.TextField(null=True)  # noqa: DJ001
-    list_status = models.CharField(max_length=1)
-    list_date = models.DateField(null=True)
-    delist_date = models.DateField(null=True)
+    list_status = models.CharField(_("listing status"), max_length=1)
+    list_date = models.DateField(_("listed"), null=True)
+    delist_date = models.DateField(_("delisted"), null=True)
     is_hs = models.TextField(null=True)  # noqa: DJ001
     last_seen_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         db_table = "stock_basic"
+        verbose_name = _("stock")
+        verbose_name_plural = _("stocks")
 
     def __str__(self) -> str:
         return f"{self.ts_code} {self.name or ''}".strip()
