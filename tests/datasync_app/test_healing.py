@@ -23,6 +23,7 @@ FAULTS = {"reset": 0.03, "server_error": 0.02, "partial": 0.02, "rate_minute": 0
 # of `daily`, a resumption or a break of 20260310, and factors of 20260312.
 SEED = 31596
 CUT = {("daily", "partial"), ("suspend_d", "partial"), ("adj_factor", "partial")}
+SOAK = [pytest.mark.soak, pytest.mark.timeout(900)]
 COMPARED = ("daily", "daily_basic", "adj_factor", "suspend_d")
 MOST_RUNS = 40
 
@@ -60,7 +61,7 @@ def held(dataset: Dataset, cell: SyncLedger, names: list[str]) -> set[tuple[obje
 
 @pytest.mark.parametrize(
     ("start", "evenings"),
-    [("20260309", 1), pytest.param("20240102", 5, marks=pytest.mark.soak)],
+    [("20260309", 1), pytest.param("20240102", 5, marks=SOAK)],
 )
 def test_every_due_cell_becomes_good_and_holds_what_the_source_has(
     faulty: Sandbox, clock: Clock, start: str, evenings: int
