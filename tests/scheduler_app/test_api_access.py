@@ -26,6 +26,7 @@ from tests.scheduler_app.web import (
     post,
     registered,
 )
+from tests.webhook import channel
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,8 @@ READS = [
     "/api/sync/tasks/1",
     "/api/sync/coverage?dataset=stock_basic",
     "/api/sync/cells/daily/20200109",
+    "/api/notifications/channels",
+    "/api/notifications/channels/1",
     "/api/data",
     "/api/stocks",
     "/api/stocks/600000.SH/bars",
@@ -50,6 +53,7 @@ READS = [
     "/api/docs/",
 ]
 DECIDE = "change_syncledger"
+CHANGE_CHANNEL = "change_notificationchannel"
 SCHEDULE = {"cron_expression": "0 18 * * *"}
 # route, body, the permission it needs, the status of success
 WRITES = [
@@ -67,8 +71,9 @@ WRITES = [
     ("/api/sync/cells/daily/20200109/accept", {"reason": "so it is"}, DECIDE, 200),
     ("/api/sync/cells/daily/20200109/ask-again", {}, DECIDE, 200),
     ("/api/sync/finance-history", {}, TRIGGER, 202),
+    ("/api/notifications/channels/1/test", {}, CHANGE_CHANNEL, 202),
 ]
-OTHER = {DECIDE: TRIGGER, CHANGE: PAUSE, PAUSE: CHANGE, TRIGGER: CHANGE}
+OTHER = {DECIDE: TRIGGER, CHANGE_CHANNEL: TRIGGER, CHANGE: PAUSE, PAUSE: CHANGE, TRIGGER: CHANGE}
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +83,7 @@ def job() -> Iterator[None]:
         ExecutionLogFactory.create(id=1, job_id=JOB)
         ExecutionLogFactory.create(id=2, job_id=JOB, queued=True, attempt=2)
         StockBasicFactory.create(ts_code="600000.SH")
+        channel(id=1)
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
         LedgerFactory.create(state=CellState.PARTIAL)
         SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
@@ -148,12 +154,14 @@ def test_only_staff_hear_which_datasets_there_are(who: Callable[[], Client], sta
 
 
 def test_the_table_names_every_route() -> None:
-    # `dataapi` speaks Tushare and has its own login; the language is every visitor's own.
-    named = {"schema", "docs", "healthz", "metrics", "dataapi", "set_language"} | {
+    # `dataapi` speaks Tushare and has its own login; the language is every visitor's own; `doctor` is
+    # a page of the admin, for everybody in the staff.
+    named = {"schema", "docs", "healthz", "metrics", "dataapi", "set_language", "doctor"} | {
         "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
         "job-pause", "job-resume", "job-trigger", "preview-list",
         "execution-list", "execution-detail", "execution-cancel",
         "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
+        "channel-list", "channel-detail", "channel-test",
         "sync-daily-history", "sync-finance-history", "sync-coverage",
         "sync-cell", "sync-cell-accept", "sync-cell-ask-again", "sync-cell-repair",
         # What is unknown is 404 for staff, and no answer at all for others.
