@@ -153,7 +153,8 @@ class Judge:
         elsewhere = self.renumbering.elsewhere(lacking, received, date)
         reasons |= dict.fromkeys(elsewhere, Reason.RENUMBERED)
         if not dataset.expects_suspended:
-            reasons |= dict.fromkeys(suspended_on(date), Reason.SUSPENDED)
+            suspended = self.renumbering.under_both_numbers(suspended_on(date))
+            reasons |= dict.fromkeys(suspended, Reason.SUSPENDED)
         return reasons
 
     def _reference(self, dataset: Dataset, date: dt.date, *, good_only: bool) -> Reference | None:
@@ -180,8 +181,11 @@ class Judge:
             good = candidates.filter(state__in=GOOD_STATES).first()
             if (entry := good or candidates.first()) is not None and entry.cell_date is not None:
                 held = _held_codes(dataset, Cell(entry.cell, entry.cell_date))
-                listed = self.universe.listed_on(entry.cell_date) if self.universe else held
-                return Reference(entry.cell_date, listed, held)
+                if self.universe is None:
+                    return Reference(entry.cell_date, held, held)
+                # Who is held there under the other number was not absent there.
+                present = self.renumbering.under_both_numbers(held)
+                return Reference(entry.cell_date, self.universe.listed_on(entry.cell_date), present)
         return None
 
 

@@ -37,16 +37,22 @@ class Renumbering:
     def elsewhere(
         self, codes: frozenset[str], received: frozenset[str], date: dt.date
     ) -> frozenset[str]:
-        """Those of `codes` that a date has under the other number, or cannot have under this one.
+        """Those of `codes` that a date has under the other number, or that this one stands for.
 
         Some sources renumber their history too, and some go on with the old code for a while: a
-        row under either number is the instrument's.
+        row under either number is the instrument's. Without any row it is missing once, under the
+        number of the date where both are among `codes`, and else under the one that is.
         """
         return frozenset(
             code
             for code in codes & self._by_code.keys()
-            if self.others[code] in received or self._is_out_of_time(code, date)
+            if self.others[code] in received
+            or (self.others[code] in codes and self._is_out_of_time(code, date))
         )
+
+    def under_both_numbers(self, codes: frozenset[str]) -> frozenset[str]:
+        """The codes, and the other number of each that has one."""
+        return codes | {self.others[code] for code in codes & self.others.keys()}
 
     def _is_out_of_time(self, code: str, date: dt.date) -> bool:
         change = self._by_code[code]

@@ -170,6 +170,34 @@ def test_a_renumbered_code_is_had_under_its_other_number(
     assert cell("daily", early).missing == {new: Reason.RENUMBERED}
 
 
+def test_a_renumbered_code_that_came_under_neither_number_is_missing(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    old, new = "000022.SZ", market.codes[0]
+    CodeChange.objects.filter(old_code=old).update(new_code=new, from_date=CHANGED)
+    clock.now += dt.timedelta(hours=1)
+    # The list has the new code alone. Monday has the old one, and Tuesday neither.
+    market.rows_of["20200106"] = [market.bar(code, "20200106") for code in [old, *market.codes[1:]]]
+    market.lost["20200107"] = {new}
+    engine.sync_dates(DAILY, dt.date(2020, 1, 6), dt.date(2020, 1, 7))
+    assert cell("daily", "20200106").state == CellState.COMPLETE
+    assert cell("daily", "20200107").state == CellState.PARTIAL
+    assert cell("daily", "20200107").missing == {new: Reason.UNEXPLAINED}
+
+
+def test_a_suspension_under_the_old_number_explains_the_new_one(
+    engine: Engine, market: TinyMarket, clock: Clock
+) -> None:
+    old, new = "000022.SZ", market.codes[0]
+    CodeChange.objects.filter(old_code=old).update(new_code=new, from_date=CHANGED)
+    clock.now += dt.timedelta(hours=1)
+    market.lost["20200107"] = {new}
+    market.suspended["20200107"] = {old}
+    day = dt.date(2020, 1, 7)
+    assert engine.sync_dates(DAILY, day, day).is_good
+    assert cell("daily", "20200107").missing == {new: Reason.SUSPENDED}
+
+
 def test_a_code_held_under_its_other_number_is_no_dispute(
     engine: Engine, market: TinyMarket, clock: Clock
 ) -> None:
