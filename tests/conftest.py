@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
@@ -33,6 +34,13 @@ def static_files_on_demand() -> None:
 def quick_passwords() -> None:
     """A hash that is dear by design, a second of it at each login, proves nothing here."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def no_language_left_over() -> Iterator[None]:
+    """A page that a test read in Chinese leaves its thread speaking it; the next test begins anew."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 
 import pytest
 from django.contrib.auth.models import User
@@ -237,7 +236,7 @@ def test_form_api_and_command_refuse_such_a_range_alike() -> None:
         "trigger": "cron",
         "cron_expression": config.cron_expression,
         "timezone": config.timezone,
-        "job_kwargs": json.dumps(kwargs),
+        "argument_start": kwargs["start"],
     }
     page = staff.post(f"/admin/scheduler_app/jobconfig/{config.pk}/change/", form)
     assert sentence in page.content.decode()
