@@ -16,6 +16,7 @@ LAPS = 20
 # Further back than this many runs of a job, its failures are not counted.
 LOOKED_AT = 200
 
+# The newest by their start: by id, the database may read the whole history for a job that never ran.
 _FAILING = """
     SELECT wanted.job_id, failed.times, failed.since, failed.newest, failed.error
     FROM unnest(%s::text[]) AS wanted (job_id)
@@ -27,7 +28,7 @@ _FAILING = """
                 count(*) FILTER (WHERE status = 'SUCCESS') OVER (ORDER BY id DESC) AS successes
             FROM (
                 SELECT id, status, finished_at, error_message FROM scheduler_execution_log
-                WHERE job_id = wanted.job_id ORDER BY id DESC LIMIT %s
+                WHERE job_id = wanted.job_id ORDER BY started_at DESC LIMIT %s
             ) AS newest
         ) AS counted
         WHERE successes = 0 AND status = 'FAILED'
@@ -41,7 +42,7 @@ _LAPS = """
     CROSS JOIN LATERAL (
         SELECT id, started_at, duration_ms, status FROM (
             SELECT id, started_at, duration_ms, status FROM scheduler_execution_log
-            WHERE job_id = wanted.job_id ORDER BY id DESC LIMIT %s
+            WHERE job_id = wanted.job_id ORDER BY started_at DESC LIMIT %s
         ) AS newest
         WHERE status IN ('SUCCESS', 'FAILED') AND duration_ms IS NOT NULL
         ORDER BY id DESC LIMIT %s

@@ -247,7 +247,10 @@ class ExecutionLog(models.Model):
         verbose_name = _("execution")
         verbose_name_plural = _("executions")
         indexes = [
-            models.Index(fields=["job_id", "started_at"], name="execution_by_job"),
+            # With the status, which a month of runs is counted by.
+            models.Index(
+                fields=["job_id", "started_at"], name="execution_by_start", include=["status"]
+            ),
             # The newest executions of one job, by id, however long its history and the others'.
             models.Index(fields=["job_id", "-id"], name="execution_newest_by_job"),
             # The lists of the admin: a filter finds the newest of its rows, however rare they are.

@@ -14,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from datasync_app.tushare.database import quota_database
+from scheduler_app import live_log
 from tests.accounts import forget_accounts
 from tests.clean_tables import CleanTables
 
@@ -34,6 +35,12 @@ def static_files_on_demand() -> None:
 def quick_passwords() -> None:
     """A hash that is dear by design, a second of it at each login, proves nothing here."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_live_log() -> None:
+    """The thread that writes what runs have logged so far commits: no test's transaction takes it back."""
+    live_log.live_logs.follow = lambda lines: None  # type: ignore[method-assign]
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ READABLE = (
     "scheduler_job_config",
     "scheduler_job_config_history",
     "scheduler_job_state",
+    "scheduler_live_log",
     "scheduler_execution_log",
     "scheduler_process",
     "scheduler_lease",

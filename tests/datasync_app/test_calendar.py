@@ -138,7 +138,7 @@ def test_a_partial_cell_is_accepted_for_a_reason(staff: Client, partial: SyncLed
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"wish": "drop"}, "can be asked for again, or accepted"),
+        ({"wish": "drop"}, "can be repaired, asked for again, or accepted"),
         ({"wish": "accept", "reason": "a\x00b"}, "Null characters are not allowed"),
         ({"wish": "accept", "reason": "x" * 1001}, "at most 1000 characters"),
     ],

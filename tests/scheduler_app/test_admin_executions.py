@@ -66,7 +66,7 @@ def test_it_finds_a_number_a_job_a_person_a_day_and_an_error(client: Client) -> 
 )
 def test_what_nobody_asks_for_finds_nothing_and_breaks_nothing(client: Client, asked: str) -> None:
     ExecutionLogFactory.create(job_id=JOB)
-    assert client.get(LIST, {"q": asked}).status_code == 200
+    assert client.get(LIST, {"q": asked}, follow=True).status_code == 200
 
 
 def test_an_error_is_looked_for_among_the_newest_failures(

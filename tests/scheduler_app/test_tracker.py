@@ -13,7 +13,9 @@ from asgiref.sync import async_to_sync
 from django.db import OperationalError
 from django.test import override_settings
 
+from scheduler_app.capture import LogLines
 from scheduler_app.errors import RunCancelled, RunLost
+from scheduler_app.live_log import live_logs
 from scheduler_app.models import Cause, ExecutionLog, SchedulerProcess, Status
 from scheduler_app.tracker import ExecutionTracker
 from tests.factories import ExecutionLogFactory
@@ -42,6 +44,16 @@ def test_a_run_that_ends_is_a_success_with_its_duration() -> None:
     assert (execution.status, execution.result) == (Status.SUCCESS, {"rows": 5})
     assert execution.duration_ms is not None
     assert execution.finished_at is not None
+
+
+def test_what_it_logs_is_followed_as_long_as_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[LogLines] = []
+    monkeypatch.setattr(live_logs, "follow", followed.append)
+    monkeypatch.setattr(live_logs, "forget", followed.remove)
+    with ExecutionTracker("one") as run:
+        (lines,) = followed
+        assert lines.execution_id == run.execution_id
+    assert followed == []
 
 
 def test_a_run_that_raises_has_failed_and_the_exception_goes_on() -> None:
