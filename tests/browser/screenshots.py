@@ -16,9 +16,15 @@ FOLDER = REPOSITORY / "docs" / "screenshots"
 PAGES = {
     "admin": "/admin/",
     "schedules": "/admin/scheduler_app/jobconfig/",
+    "schedule": "/admin/scheduler_app/jobconfig/1/change/",
     "executions": "/admin/scheduler_app/executionlog/",
+    "channel": "/admin/scheduler_app/notificationchannel/add/",
     "coverage": "/admin/datasync_app/syncledger/calendar/",
     "ledger": "/admin/datasync_app/syncledger/",
+    "stocks": "/admin/datasync_app/stockbasic/",
+    "calls": "/admin/datasync_app/callday/",
+    "report": "/admin/datasync_app/syncledger/report/",
+    "doctor": "/admin/doctor/",
 }
 
 
