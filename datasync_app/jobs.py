@@ -199,8 +199,13 @@ def _shown(value: object) -> object:
 
 
 def _end(run: Run, session: Session, outcome: daily.Outcome) -> Result:
-    """The run's summary, after a follow-up was asked for where more will come."""
-    if outcome.next_at is not None:
+    """The run's summary, after a follow-up was asked for where more will come.
+
+    A first start that holds all that is due leaves what comes later in the day to the schedule.
+    """
+    is_whole = all(report.is_good and not report.awaited for report in outcome.reports)
+    is_left_to_the_schedule = run.caused_by == Cause.FIRST_START and is_whole
+    if outcome.next_at is not None and not is_left_to_the_schedule:
         run.follow_up(max(outcome.next_at, session.now() + SOON))
     return _result(outcome.reports)
 

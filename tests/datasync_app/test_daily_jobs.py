@@ -219,6 +219,23 @@ def test_what_is_not_due_yet_gets_a_follow_up_at_its_hour(tiny: Sandbox, clock: 
     assert next_follow_up() is None
 
 
+def test_a_first_start_that_holds_all_that_is_due_leaves_the_rest_to_the_schedule(
+    tiny: Sandbox, clock: Clock, market: TinyMarket
+) -> None:
+    keep_from(dt.date(2026, 3, 12))
+    assert run("sync_daily_by_date", caused_by=Cause.FIRST_START).status == Status.SUCCESS
+    assert next_follow_up() is None
+
+
+def test_a_first_start_that_leaves_something_due_asks_for_a_follow_up(
+    tiny: Sandbox, clock: Clock, market: TinyMarket
+) -> None:
+    keep_from(dt.date(2026, 3, 12))
+    market.rows_of["20260316"] = []
+    run("sync_daily_by_date", caused_by=Cause.FIRST_START)
+    assert next_follow_up() is not None
+
+
 def test_factors_of_the_morning_are_read_again_after_the_close(tiny: Sandbox, clock: Clock) -> None:
     keep_from(dt.date(2026, 3, 12))
     clock.now = at(10)
