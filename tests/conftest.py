@@ -25,6 +25,12 @@ hypothesis_settings.register_profile("stocksync", deadline=None)
 hypothesis_settings.load_profile("stocksync")
 
 
+@pytest.hookimpl(trylast=True)  # pytest-django puts them last
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("acceptance") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def static_files_on_demand() -> None:
     """WhiteNoise looks for a file when it is asked for, not for all of them at every test client."""
