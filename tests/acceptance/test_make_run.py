@@ -187,7 +187,7 @@ def test_it_names_a_folder_that_an_ordinary_user_may_not_write(fresh_var: Path) 
 def test_it_stops_in_order_at_ctrl_c(start: Start) -> None:
     product = start(TUSHARE_TOKEN="", TUSHARE_BASE_URL="").wait_until_up()
     address = product.var / "run" / "sandbox-address"
-    assert eventually(address.exists, 60), product.said()
+    assert eventually(address.exists, 30), product.said()
     assert product.stop(signal.SIGINT, group=True) == 0
     assert product.processes() == []
     assert not address.exists()
