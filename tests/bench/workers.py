@@ -125,8 +125,13 @@ def _work(task: int, engines: int, url: str) -> float:
         for process in started:
             assert process.stdout is not None and process.stdout.readline() == "ready\n"
         began = time.perf_counter()
+        # All of them before any is waited for: `communicate` ends with its process.
         for process in started:
-            process.communicate("\n")
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in started:
+            process.communicate()
         return time.perf_counter() - began
 
 
