@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import URLResolver, get_resolver, resolve
 from knox.models import AuthToken
 
 from datasync_app.datasets import DATASETS
 from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
-from scheduler_app.models import ExecutionLog, JobConfig
+from scheduler_app.models import ExecutionLog, JobConfig, Notification, NotificationChannel
 from tests.datasync_app.factories import LedgerFactory, StockBasicFactory, SyncTaskFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import (
@@ -44,7 +45,7 @@ READS = [
     "/api/sync/coverage?dataset=stock_basic",
     "/api/sync/cells/daily/20200109",
     "/api/notifications/channels",
-    "/api/notifications/channels/1",
+    "/api/notifications/channels/11",
     "/api/data",
     "/api/stocks",
     "/api/stocks/600000.SH/bars",
@@ -53,27 +54,40 @@ READS = [
     "/api/docs/",
 ]
 DECIDE = "change_syncledger"
+ADD_CHANNEL = "add_notificationchannel"
 CHANGE_CHANNEL = "change_notificationchannel"
+DELETE_CHANNEL = "delete_notificationchannel"
 SCHEDULE = {"cron_expression": "0 18 * * *"}
-# route, body, the permission it needs, the status of success
+CHANNEL = {"name": "another", "address": "json://127.0.0.1:9/secret"}
+CELL = "/api/sync/cells/daily/20200109"
+# method, route, body, the permissions that it needs, the status of success
 WRITES = [
-    (f"{S}/jobs/{JOB}/schedule", SCHEDULE, CHANGE, 200),
-    (f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, CHANGE, 200),
-    (f"{S}/jobs/{JOB}/pause", {"reason": "moving"}, PAUSE, 200),
-    (f"{S}/jobs/{JOB}/resume", {}, PAUSE, 200),
-    (f"{S}/jobs/{JOB}/stop", {}, CHANGE, 200),
-    (f"{S}/jobs/{JOB}/trigger", {}, TRIGGER, 202),
-    (f"{S}/executions/2/cancel", {}, TRIGGER, 202),
-    ("/api/sync/tasks/1/pause", {}, TRIGGER, 200),
-    ("/api/sync/tasks/2/resume", {}, TRIGGER, 200),
-    ("/api/sync/tasks/1/cancel", {}, TRIGGER, 200),
-    ("/api/sync/daily-history", {}, TRIGGER, 202),
-    ("/api/sync/cells/daily/20200109/accept", {"reason": "so it is"}, DECIDE, 200),
-    ("/api/sync/cells/daily/20200109/ask-again", {}, DECIDE, 200),
-    ("/api/sync/finance-history", {}, TRIGGER, 202),
-    ("/api/notifications/channels/1/test", {}, CHANGE_CHANNEL, 202),
+    ("post", f"{S}/jobs/{JOB}/schedule", SCHEDULE, (CHANGE,), 200),
+    ("post", f"{S}/jobs/{JOB}/start", {"interval_seconds": 60}, (CHANGE,), 200),
+    ("post", f"{S}/jobs/{JOB}/pause", {"reason": "moving"}, (PAUSE,), 200),
+    ("post", f"{S}/jobs/{JOB}/resume", {}, (PAUSE,), 200),
+    ("post", f"{S}/jobs/{JOB}/stop", {}, (CHANGE,), 200),
+    ("post", f"{S}/jobs/{JOB}/trigger", {}, (TRIGGER,), 202),
+    ("post", f"{S}/executions/2/cancel", {}, (TRIGGER,), 202),
+    ("post", "/api/sync/tasks/1/pause", {}, (TRIGGER,), 200),
+    ("post", "/api/sync/tasks/2/resume", {}, (TRIGGER,), 200),
+    ("post", "/api/sync/tasks/1/cancel", {}, (TRIGGER,), 200),
+    ("post", "/api/sync/daily-history", {}, (TRIGGER,), 202),
+    ("post", "/api/sync/finance-history", {}, (TRIGGER,), 202),
+    ("post", f"{CELL}/accept", {"reason": "so it is"}, (DECIDE,), 200),
+    ("post", f"{CELL}/ask-again", {}, (DECIDE,), 200),
+    ("post", f"{CELL}/repair", {}, (DECIDE, TRIGGER), 202),
+    ("post", "/api/notifications/channels", CHANNEL, (ADD_CHANNEL,), 201),
+    ("patch", "/api/notifications/channels/11", {"on_change": False}, (CHANGE_CHANNEL,), 200),
+    ("delete", "/api/notifications/channels/11", None, (DELETE_CHANNEL,), 204),
+    ("post", "/api/notifications/channels/11/test", {}, (CHANGE_CHANNEL,), 202),
 ]
-OTHER = {DECIDE: TRIGGER, CHANGE_CHANNEL: TRIGGER, CHANGE: PAUSE, PAUSE: CHANGE, TRIGGER: CHANGE}
+PERMISSIONS = {
+    permission for _method, _route, _body, needed, _good in WRITES for permission in needed
+}
+# Monitors ask for health without a login; `dataapi` speaks Tushare and has its own; of a dataset
+# that there is not, staff alone hear so. Each has its test.
+OF_THEIR_OWN = {("GET", "healthz"), ("GET", "data-unknown")}
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +97,7 @@ def job() -> Iterator[None]:
         ExecutionLogFactory.create(id=1, job_id=JOB)
         ExecutionLogFactory.create(id=2, job_id=JOB, queued=True, attempt=2)
         StockBasicFactory.create(ts_code="600000.SH")
-        channel(id=1)
+        channel(id=11)
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
         LedgerFactory.create(state=CellState.PARTIAL)
         SyncTaskFactory.create(id=2, status=TaskStatus.PAUSED)
@@ -92,12 +106,8 @@ def job() -> Iterator[None]:
 
 def state() -> list[object]:
     """What a change would change."""
-    return [
-        *JobConfig.objects.values(),
-        *SyncTask.objects.values(),
-        *SyncLedger.objects.values(),
-        *ExecutionLog.objects.values(),
-    ]
+    tables = (JobConfig, SyncTask, SyncLedger, ExecutionLog, NotificationChannel, Notification)
+    return [row for table in tables for row in table.objects.order_by("pk").values()]
 
 
 def anonymous() -> Client:
@@ -126,24 +136,26 @@ def test_it_lets_staff_read(route: str, who: Callable[[], Client], status: int) 
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
-@pytest.mark.parametrize(("route", "body", "permission", "good"), WRITES)
+@pytest.mark.parametrize(("method", "route", "body", "needed", "good"), WRITES)
 @pytest.mark.parametrize("who", ["anonymous", "plain", "staff", "other", "permitted", "superuser"])
 def test_it_lets_those_change_who_may(
-    route: str, body: object, permission: str, good: int, who: str
+    method: str, route: str, body: object, needed: tuple[str, ...], good: int, who: str
 ) -> None:
-    client = {
-        "anonymous": anonymous,
-        "plain": plain,
-        "staff": staff,
-        "other": lambda: logged_in(OTHER[permission]),
-        "permitted": lambda: logged_in(permission),
-        "superuser": superuser,
+    clients = {
+        "anonymous": lambda: [anonymous()],
+        "plain": lambda: [logged_in(*needed, staff=False)],
+        "staff": lambda: [staff()],
+        # Everything but one of what it needs.
+        "other": lambda: [logged_in(*sorted(PERMISSIONS - {lacking})) for lacking in needed],
+        "permitted": lambda: [logged_in(*needed)],
+        "superuser": lambda: [superuser()],
     }[who]()
     before = state()
     expected = {"anonymous": 401, "permitted": good, "superuser": good}.get(who, 403)
-    assert post(client, route, body).status_code == expected
-    if expected != good:
-        assert state() == before
+    for client in clients:
+        ask = getattr(client, method)
+        assert ask(route, body, content_type="application/json").status_code == expected
+    assert (state() == before) == (expected != good)
 
 
 @pytest.mark.parametrize(
@@ -153,22 +165,29 @@ def test_only_staff_hear_which_datasets_there_are(who: Callable[[], Client], sta
     assert who().get("/api/data/nonsense").status_code == status
 
 
-def test_the_table_names_every_route() -> None:
-    # `dataapi` speaks Tushare and has its own login; the language is every visitor's own; `doctor` is
-    # a page of the admin, for everybody in the staff.
-    named = {"schema", "docs", "healthz", "metrics", "dataapi", "set_language", "doctor"} | {
-        "status-list", "job-list", "job-detail", "job-schedule", "job-start", "job-stop",
-        "job-pause", "job-resume", "job-trigger", "preview-list",
-        "execution-list", "execution-detail", "execution-cancel",
-        "task-list", "task-detail", "task-pause", "task-resume", "task-cancel",
-        "channel-list", "channel-detail", "channel-test",
-        "sync-daily-history", "sync-finance-history", "sync-coverage",
-        "sync-cell", "sync-cell-accept", "sync-cell-ask-again", "sync-cell-repair",
-        # What is unknown is 404 for staff, and no answer at all for others.
-        "stocks", "stock-bars", "data", "data-unknown", *(f"data-{name}" for name in DATASETS),
-    }  # fmt: skip
+def methods_of_routes(patterns: Any = None) -> Iterator[tuple[str, str]]:
+    """Each method that a view of the API answers to, with the name of its address."""
+    for each in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(each, URLResolver):
+            yield from methods_of_routes(each.url_patterns)
+        elif view := getattr(each.callback, "cls", None):
+            answered = getattr(each.callback, "actions", None) or [
+                name for name in ("get", "post", "put", "patch", "delete") if hasattr(view, name)
+            ]
+            yield from ((name.upper(), str(each.name)) for name in answered if name != "head")
+
+
+def test_the_table_names_every_method_of_every_route() -> None:
+    reads = {("GET", str(resolve(route.partition("?")[0]).url_name)) for route in READS}
+    writes = {(method.upper(), str(resolve(route).url_name)) for method, route, *_ in WRITES}
+    assert reads | writes | OF_THEIR_OWN == set(methods_of_routes())
+
+
+def test_every_address_belongs_to_the_api_or_is_known() -> None:
     names = {key for key in get_resolver().reverse_dict if isinstance(key, str)}
-    assert names == named
+    # The language is every visitor's own; `doctor` is a page of the admin, for all of the staff.
+    others = {"dataapi", "set_language", "doctor"}
+    assert names == others | {name for _method, name in methods_of_routes()}
 
 
 def test_it_says_which_permission_is_needed() -> None:
