@@ -15,7 +15,7 @@ from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine.freshness import freshness
 from datasync_app.engine.identity import is_generated, stored_identity
 from datasync_app.models import SyncTask, TaskStatus
-from scheduler_app.dashboard import Panel, register_panel, register_run_panel
+from scheduler_app.dashboard import Panel, register_panel, register_progress, register_run_panel
 
 # As the view of calls by day counts, for one day, which the index on the time finds.
 _CALLS = """
@@ -71,6 +71,13 @@ def _tasks(request: HttpRequest) -> dict[str, object] | None:
     return {"tasks": tasks, "may_steer": may_steer} if tasks else None
 
 
+def _progress(request: HttpRequest, execution_ids: list[int]) -> dict[int, dict[str, object]]:
+    if not request.user.has_perm("datasync_app.view_synctask"):
+        return {}
+    under_way = SyncTask.objects.filter(status=TaskStatus.RUNNING, execution_id__in=execution_ids)
+    return {task.execution_id: {"task": task} for task in under_way if task.execution_id}
+
+
 def _freshness(request: HttpRequest) -> dict[str, object] | None:
     if not request.user.has_perm("datasync_app.view_syncledger"):
         return None
@@ -91,4 +98,5 @@ for panel in (
     Panel("calls", "datasync_app/panels/calls.html", _calls),
 ):
     register_panel(panel)
+register_progress("task", "datasync_app/panels/progress.html", _progress)
 register_run_panel("datasets", "datasync_app/panels/run.html", run_panel.facts)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -16,8 +16,12 @@ Facts = Callable[[HttpRequest], dict[str, object] | None]
 
 FactsOfRun = Callable[[HttpRequest, ExecutionLog], dict[str, object] | None]
 
+# By the id of a run under way, what its template shows of how far it is.
+FactsOfProgress = Callable[[HttpRequest, list[int]], Mapping[int, dict[str, object]]]
+
 _panels: dict[str, Panel] = {}
 _of_runs: dict[str, tuple[str, FactsOfRun]] = {}
+_of_progress: dict[str, tuple[str, FactsOfProgress]] = {}
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,22 @@ def rendered_of_run(request: HttpRequest, execution: ExecutionLog) -> list[SafeS
         for template, facts in told
         if facts is not None
     ]
+
+
+def register_progress(name: str, template: str, facts: FactsOfProgress) -> None:
+    """Show how far runs under way are, wherever they are shown. `facts` is asked once for all the
+    runs of a page, by a number of queries that does not grow, and leaves out what it does not know."""
+    _of_progress[name] = (template, facts)
+
+
+def rendered_progress(
+    request: HttpRequest, executions: Iterable[ExecutionLog]
+) -> dict[int, list[SafeString]]:
+    """By the id of a run, how far it is, as other apps tell it to this person."""
+    ids = [execution.pk for execution in executions]
+    told: dict[int, list[SafeString]] = {}
+    for template, facts in _of_progress.values() if ids else ():
+        for execution_id, of_run in facts(request, ids).items():
+            text = render_to_string(template, of_run, request=request)
+            told.setdefault(execution_id, []).append(text)
+    return told

@@ -137,6 +137,8 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
                 "may_run_again": may and execution.finished_at is not None
                 and execution.job_id in registry,
                 "told": dashboard.rendered_of_run(request, execution),
+                "progress": dashboard.rendered_progress(request, [execution] if running else [])
+                .get(execution.pk, []),
                 **(extra_context or {}),
             }  # fmt: skip
         return super().changeform_view(request, object_id, form_url, extra_context)

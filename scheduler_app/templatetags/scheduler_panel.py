@@ -71,9 +71,13 @@ def scheduler_panel(context: dict[str, Any]) -> dict[str, Any]:
     if user.has_perm("scheduler_app.view_executionlog"):
         job_ids = [*{*registry.ids(), *JobConfig.objects.values_list("job_id", flat=True)}]
         panel["may_stop"] = user.has_perm("scheduler_app.trigger_jobconfig")
-        panel["running"] = ExecutionLog.objects.filter(status=Status.RUNNING).defer(
-            "log", "traceback", "result", "job_kwargs"
-        )[:LATEST]
+        running = list(
+            ExecutionLog.objects.filter(status=Status.RUNNING).defer(
+                "log", "traceback", "result", "job_kwargs"
+            )[:LATEST]
+        )
+        progress = dashboard.rendered_progress(request, running)
+        panel["running"] = [(each, progress.get(each.pk, [])) for each in running]
         panel["failing"] = history.failing(job_ids)
         panel["chart"] = look.chart(history.last_days(job_ids, timezone.now()))
         panel["executions"] = ExecutionLog.objects.order_by("-id").defer(

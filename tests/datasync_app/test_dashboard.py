@@ -6,12 +6,15 @@ import datetime as dt
 
 import pytest
 from django.utils import timezone
+from django.utils.html import strip_tags
 from pytest_django import Settings
 
 from datasync_app import dashboard
 from datasync_app.engine.freshness import freshness
 from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus
+from scheduler_app.admin import look
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory, TushareCallFactory
+from tests.factories import ExecutionLogFactory
 from tests.scheduler_app.web import TRIGGER, logged_in
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +48,8 @@ def test_calls_are_those_since_midnight_in_shanghai() -> None:
 def test_first_steps_are_shown_until_there_is_a_token(settings: Settings) -> None:
     staff = logged_in()
     settings.TUSHARE_TOKEN = ""
-    assert "First steps" in staff.get("/admin/").content.decode()
+    text = staff.get("/admin/").content.decode()
+    assert "First steps" in text and 'href="/admin/doctor/"' in text.partition("First steps")[2]
     SourceIdentity.objects.create(identity="tushare")
     assert "First steps" not in staff.get("/admin/").content.decode()
     SourceIdentity.objects.update(identity="sandbox:42")
@@ -73,6 +77,31 @@ def test_a_task_shows_its_progress_and_end() -> None:
     assert '<progress max="120" value="30"' in text
     assert f"{timezone.localtime(now + dt.timedelta(minutes=30)):%Y-%m-%d %H:%M}" in text
     assert "/steer/" not in text
+
+
+def test_a_run_under_way_shows_how_far_it_is_and_when_it_is_done() -> None:
+    now = timezone.now()
+    run = ExecutionLogFactory.create(running=True, started_at=now)
+    other = ExecutionLogFactory.create(running=True, started_at=now)
+    facts = {"current_offset": 30, "expected_cells": 120, "updated_at": now}
+    started = now - dt.timedelta(minutes=10)
+    SyncTaskFactory.create(execution_id=run.pk, started_at=started, **facts)
+    SyncTaskFactory.create(execution_id=other.pk, status=TaskStatus.PAUSED, job_type="x", **facts)
+    done_by = f"done by {look.moment(timezone.localtime(now + dt.timedelta(minutes=30)))}"
+    staff = logged_in("view_executionlog", "view_synctask", TRIGGER)
+    page = f"/admin/scheduler_app/executionlog/{run.pk}/change/"
+    for address, above in (("/admin/", "Running now"), (page, "<h2>Progress")):
+        running = staff.get(address).content.decode().partition(above)[2]
+        assert '<progress max="120" value="30"' in running
+        assert done_by in strip_tags(running)
+    rows = (
+        staff.get("/admin/").content.decode().partition("Running now")[2].partition("</table>")[0]
+    )
+    assert rows.count("<progress") == 1
+    assert rows.count("/stop/") == 2
+    looker = logged_in("view_executionlog")
+    assert "<progress" not in looker.get("/admin/").content.decode().partition("Running now")[2]
+    assert "<progress" not in looker.get(page).content.decode()
 
 
 def test_staff_pause_a_task_and_cannot_resume_one_that_is_over() -> None:
