@@ -142,6 +142,17 @@ def stop(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
     return config
 
 
+def delete(job_id: str) -> None:
+    """Delete the schedule, and cancel what waits of it; executions and versions stay.
+
+    Raises:
+        NotScheduled: the job has no schedule.
+    """
+    with transaction.atomic():
+        locked(job_id).delete()
+    end_waiting(job_id)
+
+
 def enable(job_id: str, *, jobs: JobRegistry = registry) -> JobConfig:
     """Switch the schedule on as it is stored.
 

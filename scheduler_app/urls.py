@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from scheduler_app.api.channels import ChannelViewSet
 from scheduler_app.api.executions import ExecutionViewSet
 from scheduler_app.api.jobs import JobViewSet
+from scheduler_app.api.messages import MessageViewSet
 from scheduler_app.api.metrics import MetricsView
 from scheduler_app.api.preview import PreviewViewSet
 from scheduler_app.api.state import HealthView, StatusViewSet
@@ -22,6 +23,7 @@ router.register("executions", ExecutionViewSet, basename="execution")
 notifications = SimpleRouter()
 notifications.trailing_slash = "/?"
 notifications.register("channels", ChannelViewSet, basename="channel")
+notifications.register("messages", MessageViewSet, basename="message")
 
 urlpatterns = [
     re_path(r"^healthz/?$", HealthView.as_view(), name="healthz"),

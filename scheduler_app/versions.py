@@ -32,6 +32,7 @@ class NoSuchVersion(SchedulerError):
 class Change:
     """A column of which the value changed, in words."""
 
+    field: str
     title: str
     before: str
     after: str
@@ -102,7 +103,7 @@ def _changes(before: Any, after: Any) -> Iterator[Change]:
         was, is_now = getattr(before, name), getattr(after, name)
         if was != is_now:
             title = str(JobConfig._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
-            yield Change(title, _in_words(before, name, was), _in_words(after, name, is_now))
+            yield Change(name, title, _in_words(before, name, was), _in_words(after, name, is_now))
 
 
 def _in_words(version: Any, name: str, value: object) -> str:

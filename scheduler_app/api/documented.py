@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
+from scheduler_app.api.newest import PAGING
 from scheduler_app.api.problems import MEDIA_TYPE
 from scheduler_app.api.serializers import ProblemSerializer
 from scheduler_app.models import Status, Trigger
@@ -51,7 +52,7 @@ IF_MATCH = OpenApiParameter(
 EXECUTION_FILTERS = [
     OpenApiParameter("job_id", OpenApiTypes.STR, description="only this job"),
     OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values, description="only this"),
-    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+    *PAGING,
 ]
 PREVIEW_FIELDS = [
     OpenApiParameter("trigger", OpenApiTypes.STR, enum=Trigger.values, default=Trigger.CRON),

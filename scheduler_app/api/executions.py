@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
-from scheduler_app import claims, going_on
+from scheduler_app import claims, configs, going_on, live_log
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
+from scheduler_app.api.newest import newest, paged
 from scheduler_app.api.permissions import MayTriggerJobs
-from scheduler_app.api.queries import read_query, whole_number
+from scheduler_app.api.queries import read_query
 from scheduler_app.api.serializers import (
+    AgainBody,
     CancelBody,
     ExecutionDetailSerializer,
     ExecutionListSerializer,
     ExecutionSerializer,
+    LogSerializer,
 )
 from scheduler_app.errors import UnknownJob, short
-from scheduler_app.models import ExecutionLog, Status
+from scheduler_app.models import Cause, ExecutionLog, Status
 from scheduler_app.registry import registry
 
-DEFAULT_LIMIT = 20
-MOST = 100
+logger = logging.getLogger(__name__)
 
 
 class NotUnderWay(APIException):
@@ -45,20 +50,13 @@ class ExecutionViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """The newest executions first."""
-        given = read_query(
-            request,
-            {
-                "job_id": _known,
-                "status": Status.values,
-                "limit": whole_number(1, MOST, DEFAULT_LIMIT),
-            },
-        )
-        rows = ExecutionLog.objects.order_by("-id").defer("traceback", "log")
+        given = read_query(request, paged({"job_id": _known, "status": Status.values}))
+        rows = ExecutionLog.objects.defer("traceback", "log")
         for name in ("job_id", "status"):
             if name in given:
                 rows = rows.filter(**{name: given[name]})
-        found = ExecutionSerializer(rows[: given["limit"]], many=True)
-        return Response({"results": found.data})
+        shown, following = newest(rows, given)
+        return Response({"results": ExecutionSerializer(shown, many=True).data, "next": following})
 
     @extend_schema(
         operation_id="execution",
@@ -68,6 +66,37 @@ class ExecutionViewSet(ApiViewSet):
     def retrieve(self, request: Request, id: str) -> Response:
         """One execution with its result, its log, and the traceback of its failure."""
         return Response(ExecutionDetailSerializer(_find(id)).data)
+
+    @extend_schema(
+        operation_id="execution_log",
+        parameters=[doc.EXECUTION_ID],
+        responses=doc.answers(LogSerializer, 404, *doc.READ_ERRORS),
+    )
+    @action(detail=True, methods=["get"])
+    def log(self, request: Request, id: str) -> Response:
+        """What it has logged, as it grows while it runs."""
+        row = _find(id)
+        ended = row.finished_at is not None
+        return Response({"status": row.status, "ended": ended, "log": live_log.so_far(row)})
+
+    @extend_schema(
+        operation_id="execution_again",
+        parameters=[doc.EXECUTION_ID, doc.LOCATION],
+        request=AgainBody,
+        responses=doc.answers(ExecutionSerializer, *doc.WRITE_ERRORS, status=202),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayTriggerJobs])
+    def again(self, request: Request, id: str) -> Response:
+        """Queue a run of the same job with the same arguments."""
+        read_body(request, AgainBody)
+        row = _find(id)
+        by = request.user.get_username()
+        again, _created = configs.queue_run(
+            row.job_id, Cause.API, triggered_by=by, job_kwargs=row.job_kwargs
+        )
+        logger.info("action=api_again execution=%s after=%s by=%s", again.pk, row.pk, by)
+        address = reverse("execution-detail", kwargs={"id": again.pk})
+        return Response(ExecutionSerializer(again).data, status=202, headers={"Location": address})
 
     @extend_schema(
         operation_id="execution_cancel",

@@ -11,20 +11,24 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from scheduler_app import configs, cron, pauses
 from scheduler_app.api import documented as doc
-from scheduler_app.api.base import ApiViewSet, read_body
-from scheduler_app.api.etags import etag, honours_if_match
+from scheduler_app.api import one_job
+from scheduler_app.api.base import read_body
+from scheduler_app.api.etags import honours_if_match
 from scheduler_app.api.permissions import (
     MayChangeSchedules,
+    MayDeleteSchedules,
     MayPauseSchedules,
     MayTriggerJobs,
 )
 from scheduler_app.api.serializers import (
+    EnableBody,
     ExecutionSerializer,
     JobListSerializer,
     JobSerializer,
@@ -35,9 +39,10 @@ from scheduler_app.api.serializers import (
     StopBody,
     TriggerBody,
 )
-from scheduler_app.errors import InvalidCron, InvalidSchedule, UnknownJob, short
+from scheduler_app.api.versions import Versions
+from scheduler_app.errors import InvalidCron, InvalidSchedule, short
 from scheduler_app.models import Cause
-from scheduler_app.overview import JobOverview, overview
+from scheduler_app.overview import overview
 from scheduler_app.policy_rules import POLICIES
 from scheduler_app.registry import registry
 
@@ -50,9 +55,14 @@ class KeyUsedOtherwise(APIException):
 
 
 @extend_schema(tags=["jobs"])
-class JobViewSet(ApiViewSet):
+class JobViewSet(Versions):
     lookup_field = "job_id"
     lookup_value_regex = "[^/]+"
+
+    def get_permissions(self) -> list[BasePermission]:
+        if self.action == "destroy":
+            return [MayDeleteSchedules()]
+        return super().get_permissions()  # type: ignore[return-value]
 
     @extend_schema(operation_id="jobs", responses=doc.answers(JobListSerializer, *doc.READ_ERRORS))
     def list(self, request: Request) -> Response:
@@ -66,7 +76,7 @@ class JobViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request, job_id: str) -> Response:
         """One job, its schedule, its next six runs and its last execution."""
-        return _answer(job_id)
+        return one_job.answer(job_id)
 
     @extend_schema(
         operation_id="job_schedule",
@@ -88,7 +98,7 @@ class JobViewSet(ApiViewSet):
             job_name=body.get("job_name"),
             policies={name: body[name] for name in POLICIES if name in body},
         )
-        return _changed(request, job_id)
+        return one_job.changed(request, job_id)
 
     @extend_schema(
         operation_id="job_start",
@@ -109,7 +119,7 @@ class JobViewSet(ApiViewSet):
             job_name=body.get("job_name"),
             policies={name: body[name] for name in POLICIES if name in body},
         )
-        return _changed(request, job_id)
+        return one_job.changed(request, job_id)
 
     @extend_schema(
         operation_id="job_stop",
@@ -123,7 +133,35 @@ class JobViewSet(ApiViewSet):
         """Disable the schedule. A run under way is left to finish."""
         read_body(request, StopBody)
         configs.stop(job_id)
-        return _changed(request, job_id)
+        return one_job.changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_enable",
+        parameters=[doc.JOB_ID, doc.IF_MATCH, doc.ETAG],
+        request=EnableBody,
+        responses=doc.answers(JobSerializer, 409, 412, *doc.WRITE_ERRORS),
+    )
+    @action(detail=True, methods=["post"], permission_classes=[MayChangeSchedules])
+    @honours_if_match
+    def enable(self, request: Request, job_id: str) -> Response:
+        """Switch the schedule on as it is stored."""
+        one_job.find(job_id)
+        read_body(request, EnableBody)
+        configs.enable(job_id)
+        return one_job.changed(request, job_id)
+
+    @extend_schema(
+        operation_id="job_delete",
+        parameters=[doc.JOB_ID, doc.IF_MATCH],
+        responses={204: None, **doc.problems(404, 409, 412, *doc.READ_ERRORS)},
+    )
+    @honours_if_match
+    def destroy(self, request: Request, job_id: str) -> Response:
+        """Delete the schedule. Its executions stay, and its job can be scheduled anew."""
+        one_job.find(job_id)
+        configs.delete(job_id)
+        one_job.note(request, job_id)
+        return Response(status=204)
 
     @extend_schema(
         operation_id="job_pause",
@@ -138,7 +176,7 @@ class JobViewSet(ApiViewSet):
 
         A run under way goes on; each slot in the pause leaves a row; `trigger` still starts a run.
         """
-        _find(job_id)
+        one_job.find(job_id)
         body = read_body(request, PauseBody)
         pauses.pause(
             job_id,
@@ -147,7 +185,7 @@ class JobViewSet(ApiViewSet):
             until=_until(body),
             now=timezone.now(),
         )
-        return _changed(request, job_id)
+        return one_job.changed(request, job_id)
 
     @extend_schema(
         operation_id="job_resume",
@@ -159,10 +197,10 @@ class JobViewSet(ApiViewSet):
     @honours_if_match
     def resume(self, request: Request, job_id: str) -> Response:
         """End a pause: what waited starts, the next slot runs. Without a pause, nothing."""
-        _find(job_id)
+        one_job.find(job_id)
         read_body(request, ResumeBody)
         pauses.resume(job_id, by=request.user.get_username(), now=timezone.now())
-        return _changed(request, job_id)
+        return one_job.changed(request, job_id)
 
     @extend_schema(
         operation_id="job_trigger",
@@ -205,30 +243,6 @@ class JobViewSet(ApiViewSet):
             status=202,
             headers={"Location": reverse("execution-detail", kwargs={"id": execution.pk})},
         )
-
-
-def _changed(request: Request, job_id: str) -> Response:
-    """Log who changed what, and answer with the job as it is now."""
-    logger.info(
-        "action=api_%s job_id=%s by=%s",
-        request.path.rstrip("/").rpartition("/")[2],
-        job_id,
-        request.user.get_username(),
-    )
-    return _answer(job_id)
-
-
-def _answer(job_id: str) -> Response:
-    row = _find(job_id)
-    headers = {"ETag": etag(row.config)} if row.config.pk else {}
-    return Response(JobSerializer(row).data, headers=headers)
-
-
-def _find(job_id: str) -> JobOverview:
-    rows = [] if "\0" in job_id else overview([job_id])
-    if not rows:
-        raise UnknownJob(job_id, registry.ids())
-    return rows[0]
 
 
 def _reason(body: dict[str, Any]) -> str:

@@ -32,6 +32,11 @@ class MayChangeSchedules(StaffWith):
     message = format_lazy(NEEDS, permission=permission)
 
 
+class MayDeleteSchedules(StaffWith):
+    permission = "scheduler_app.delete_jobconfig"
+    message = format_lazy(NEEDS, permission=permission)
+
+
 class MayPauseSchedules(StaffWith):
     permission = "scheduler_app.pause_jobconfig"
     message = format_lazy(NEEDS, permission=permission)

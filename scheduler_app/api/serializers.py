@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from scheduler_app import live_log
+from scheduler_app.api.newest import PageSerializer
 from scheduler_app.errors import short
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status, Trigger
 from scheduler_app.overview import JobOverview
@@ -63,16 +65,31 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     process = serializers.StringRelatedField[Any](
         help_text="host:pid of the process that ran it", allow_null=True
     )
+    log = serializers.SerializerMethodField(
+        help_text="its last 500 lines; while it runs, as far as they were written"
+    )
 
     class Meta:
         model = ExecutionLog
         fields = [*EXECUTION_FIELDS, "job_kwargs", "process", "traceback", "log"]
         read_only_fields = fields
 
+    def get_log(self, execution: ExecutionLog) -> str:
+        return live_log.so_far(execution)
+
 
 @extend_schema_serializer(many=False)
-class ExecutionListSerializer(serializers.Serializer[Any]):
+class ExecutionListSerializer(PageSerializer):
     results = ExecutionSerializer(many=True, read_only=True)
+
+
+@extend_schema_serializer(many=False)
+class LogSerializer(serializers.Serializer[Any]):
+    """What a run has logged so far; ask again until it has ended."""
+
+    status = serializers.ChoiceField(choices=Status.choices, read_only=True)
+    ended = serializers.BooleanField(read_only=True)
+    log = serializers.CharField(read_only=True)
 
 
 class PauseSerializer(serializers.Serializer[JobConfig]):
@@ -368,6 +385,14 @@ class StartBody(IntervalBody, PolicyBody):
 
 
 class StopBody(Body):
+    pass
+
+
+class EnableBody(Body):
+    pass
+
+
+class AgainBody(Body):
     pass
 
 

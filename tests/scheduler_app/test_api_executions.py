@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from scheduler_app.models import ExecutionLog, Status, StopRequest
+from scheduler_app.models import ExecutionLog, LiveLog, Status, StopRequest
 from tests.factories import MONDAY_SIX, ExecutionLogFactory, SchedulerProcessFactory
 from tests.scheduler_app.web import JOB, TRIGGER, logged_in, post, registered
 
@@ -51,6 +51,55 @@ def test_it_lists_the_newest_twenty_first(client: Client) -> None:
 def test_it_lists_at_most_a_hundred(client: Client) -> None:
     made(101)
     assert len(listed(client, "?limit=100")) == 100
+
+
+def test_each_page_goes_on_below_the_last_one(client: Client) -> None:
+    ids = made(5)
+    seen, query = [], "?limit=2"
+    while query:
+        page = client.get(EXECUTIONS + query).json()
+        seen.append([row["id"] for row in page["results"]])
+        query = f"?limit=2&before={page['next']}" if page["next"] else ""
+    assert seen == [ids[:2:-1], ids[2:0:-1], ids[:1]]
+    answer = client.get(f"{EXECUTIONS}?before=yesterday")
+    assert answer.status_code == 400
+    assert answer.json()["errors"]["before"] == [
+        "The before is 'yesterday'; it takes the id of a row."
+    ]
+
+
+def test_a_log_is_followed_while_it_grows(client: Client) -> None:
+    (pk,) = made(1, running=True)
+    log = f"{EXECUTIONS}/{pk}/log"
+    assert client.get(log).json() == {"status": "RUNNING", "ended": False, "log": ""}
+    LiveLog.objects.create(execution_id=pk, text="line 1", written_at=MONDAY_SIX)
+    assert client.get(log).json() == {"status": "RUNNING", "ended": False, "log": "line 1"}
+    assert client.get(f"{EXECUTIONS}/{pk}").json()["log"] == "line 1"
+    ExecutionLog.objects.update(
+        pk, status=Status.SUCCESS, finished_at=MONDAY_SIX, log="line 1\nline 2"
+    )
+    told = {"status": "SUCCESS", "ended": True, "log": "line 1\nline 2"}
+    assert client.get(log).json() == told
+    assert client.get(f"{EXECUTIONS}/0/log").status_code == 404
+
+
+def test_a_run_is_queued_again_with_its_arguments() -> None:
+    (pk,) = made(1, status=Status.FAILED, job_kwargs={"days": 3})
+    staff = logged_in(TRIGGER)
+    answer = post(staff, f"{EXECUTIONS}/{pk}/again")
+    again = ExecutionLog.objects.get(status=Status.QUEUED)
+    assert answer.status_code == 202
+    assert answer.headers["Location"] == f"{EXECUTIONS}/{again.pk}"
+    assert (again.job_id, again.job_kwargs, again.caused_by) == (JOB, {"days": 3}, "api")
+    assert again.triggered_by == f"staff-{TRIGGER}"
+
+
+def test_a_run_that_its_job_would_not_take_is_not_queued_again() -> None:
+    (pk,) = made(1, job_kwargs={"of_an_older_version": 1})
+    answer = post(logged_in(TRIGGER), f"{EXECUTIONS}/{pk}/again")
+    assert answer.status_code == 400
+    assert "of_an_older_version" in answer.json()["errors"]["job_kwargs"][0]
+    assert not ExecutionLog.objects.filter(status=Status.QUEUED).exists()
 
 
 def test_it_filters_by_job_and_status(client: Client) -> None:

@@ -40,7 +40,9 @@ def registered(job_id: str = JOB) -> Iterator[str]:
 
 def account(*permissions: str, staff: bool = True, superuser: bool = False) -> User:
     """A user with these permissions of the scheduler; the name says which."""
-    name = "-".join(("superuser" if superuser else "staff" if staff else "plain", *permissions))
+    name = "-".join(("superuser" if superuser else "staff" if staff else "plain", *permissions))[
+        :150
+    ]
     user = User.objects.create(username=name, is_staff=staff or superuser, is_superuser=superuser)
     for codename in permissions:
         user.user_permissions.add(Permission.objects.get(codename=codename))

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from scheduler_app.models import Notification, NotificationChannel
+from scheduler_app.notifications.messages import write_test
 from scheduler_app.notifications.sealing import unseal
 from tests.scheduler_app.web import logged_in, post
 from tests.webhook import SECRET, channel
@@ -118,3 +119,17 @@ def test_each_permission_allows_its_own(
     assert post(client, CHANNELS, GOOD).status_code == add
     assert patched(client, one, {"enabled": True}).status_code == change
     assert client.delete(f"{CHANNELS}/{one}").status_code == delete
+
+
+def test_messages_are_listed_with_what_became_of_them(client: Client) -> None:
+    team = channel()
+    first, second = write_test(team), write_test(team)
+    assert first and second
+    Notification.objects.filter(pk=first.pk).update(state="given_up", error="It was refused.")
+    page = client.get("/api/notifications/messages?limit=1").json()
+    (newest,) = page["results"]
+    assert (newest["id"], newest["state"], newest["channel_id"]) == (second.pk, "waiting", team.pk)
+    assert page["next"] == second.pk
+    (failed,) = client.get("/api/notifications/messages?state=given_up").json()["results"]
+    assert (failed["id"], failed["error"]) == (first.pk, "It was refused.")
+    assert client.get("/api/notifications/messages?state=lost").status_code == 400
