@@ -42,11 +42,11 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
     fieldsets = [
         (None, {"fields": ["dataset", "cell", "state", "received_rows", "expected_rows"]}),
         (_("What is wrong"), {"fields": ["last_error", "lacking", "missing_since", "disputed",
-                                         "doubted"]}),
+                                         "doubted", "unasked"]}),
         (_("When"), {"fields": ["fetched_at", "attempts", "next_attempt_at"]}),
         (_("What a person decided"), {"fields": ["accepted_by", "accepted_reason"]}),
     ]  # fmt: skip
-    readonly_fields = ["lacking", "disputed", "doubted"]
+    readonly_fields = ["lacking", "disputed", "doubted", "unasked"]
 
     @admin.display(description=_("missing codes"))
     def lacking(self, entry: SyncLedger) -> SafeString | str:
@@ -72,6 +72,10 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
         )
         such = ", ".join(entry.doubt["such_as"])
         return said % {"since": entry.doubt["since"], "lacks": entry.doubt["lacks"], "such": such}
+
+    @admin.display(description=_("columns not asked for"))
+    def unasked(self, entry: SyncLedger) -> str:
+        return ", ".join(entry.not_asked) or "–"
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("datasync_app.change_syncledger")

@@ -66,6 +66,7 @@ CELL_FIELDS = [
     "missing",
     "disputes",
     "doubt",
+    "not_asked",
     "accepted_by",
     "accepted_reason",
     "attempts",
@@ -81,6 +82,11 @@ class CellSerializer(serializers.ModelSerializer[SyncLedger]):
     disputes = JSONObjectField(read_only=True, help_text="code -> sister datasets that hold it")
     doubt = ResultField(
         read_only=True, help_text="an answer with fewer rows, until a second one agrees"
+    )
+    not_asked = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="columns that are kept only since the rows were fetched",
     )
 
     class Meta:

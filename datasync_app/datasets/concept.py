@@ -110,6 +110,8 @@ DC_INDEX = Dataset(
     fields=(
         *fields(Kind.CODE, "ts_code name", required=True),
         Field("trade_date", Kind.DATE, required=True),
+        *fields(Kind.TEXT, "leading leading_code"),
+        *fields(Kind.NUMBER, "pct_change leading_pct total_mv turnover_rate up_num down_num"),
     ),
     key=("ts_code", "name"),
     cut=ConceptList(),

@@ -66,10 +66,12 @@ STOCK_BASIC = Dataset(
     model=StockBasic,
     fields=(
         Field("ts_code", Kind.CODE, required=True),
-        *fields(Kind.TEXT, "symbol name area industry fullname enname market exchange curr_type"),
+        *fields(Kind.TEXT, "symbol name area industry fullname enname cnspell"),
+        *fields(Kind.TEXT, "market exchange curr_type"),
         Field("list_status", Kind.CODE, required=True),
         *fields(Kind.DATE, "list_date delist_date"),
-        Field("is_hs", Kind.TEXT),
+        # Whether shares may be bought through Hong Kong, and who controls the company.
+        *fields(Kind.TEXT, "is_hs act_name act_ent_type"),
     ),
     key=("ts_code",),
     cut=BY_LIST_STATUS,

@@ -272,7 +272,7 @@ def _coverage(
     good = {
         key: entry
         for key, entry in entries.items()
-        if entry.state in GOOD_STATES and key not in outdated
+        if entry.state in GOOD_STATES and not entry.not_asked and key not in outdated
     }
     if not good and (denied := _denial(entries)):
         return Coverage(dataset.name, said=denied)
@@ -322,13 +322,16 @@ def _denial(entries: dict[str, SyncLedger]) -> str:
 def _is_late(entry: SyncLedger | None) -> bool:
     """Nothing has come yet; what was fetched and is not whole is missing something."""
     if entry is None or entry.state in GOOD_STATES:
-        return True
+        return not (entry and entry.not_asked)
     return entry.state == CellState.DUE and not entry.received_rows
 
 
 def why_open(entry: SyncLedger | None) -> str:
     if entry is None:
         return _("never fetched")
+    if entry.state in GOOD_STATES and entry.not_asked:
+        said = _("fetched before these columns were kept: %(columns)s")
+        return said % {"columns": ", ".join(entry.not_asked)}
     if entry.state in GOOD_STATES:
         return _("its newest day is not fetched yet")
     return f"{entry.state}: {entry.last_error}".rstrip(": ")

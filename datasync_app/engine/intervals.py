@@ -62,6 +62,7 @@ def merge_intervals(
         ledger.write_doubt(entry, vanished, received=len(came), now=now)
         return CellState.COMPLETE
     entry.doubt = entry.next_attempt_at = None
+    entry.not_asked = []
     entry.attempts, entry.last_error = 0, ""
     entry.save()
     return CellState.COMPLETE

@@ -110,6 +110,7 @@ def write_verdict(
     entry.fingerprint = fingerprint
     entry.last_error = verdict.problem
     entry.doubt = None
+    entry.not_asked = []
     entry.next_attempt_at = second if is_good else now + wait(entry, now)
     entry.save()
     return state

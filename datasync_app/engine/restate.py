@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,23 +68,27 @@ def _renumbered(dataset: Dataset, old: Sequence[Key], new: set[Key]) -> list[Key
     return renamed
 
 
-def record(cell: Cell, comparison: Comparison, *, now: dt.datetime) -> int:
+def record(
+    cell: Cell, comparison: Comparison, *, now: dt.datetime, not_asked: Collection[str] = ()
+) -> int:
     """Write down what changed and which rows are no more; gives how many entries.
 
-    Only columns that the answer has are compared. Keys that are new are no restatements: they were
-    missing before.
+    Only columns that the answer has are compared, and that were asked for before. Keys that are new
+    are no restatements: they were missing before.
     """
-    entries = [*_changed(cell, comparison, now), *_gone(cell, comparison, now)]
+    entries = [*_changed(cell, comparison, not_asked, now), *_gone(cell, comparison, now)]
     SyncRestatement.objects.bulk_create(entries, batch_size=_BATCH)
     return len(entries)
 
 
-def _changed(cell: Cell, comparison: Comparison, now: dt.datetime) -> Iterator[SyncRestatement]:
+def _changed(
+    cell: Cell, comparison: Comparison, not_asked: Collection[str], now: dt.datetime
+) -> Iterator[SyncRestatement]:
     dataset, held, rows = comparison.dataset, comparison.held, comparison.rows
     matched = comparison.matched
     key_of = keys(dataset, rows)
     for field in rows.columns:
-        if field.name in dataset.key:
+        if field.name in dataset.key or field.name in not_asked:
             continue
         old, new = held[field.name][matched.old], rows[field.name][matched.new]
         changed = differ(old, new)

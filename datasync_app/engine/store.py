@@ -58,7 +58,7 @@ def store_cell(
         if dataset.writing is Writing.VERSIONS:
             merge_versions(dataset, good, contents_of(good), now=now)
         elif dataset.writing is Writing.MERGE:
-            _merge(dataset, cell, good, now)
+            _merge(dataset, cell, entry, good, now)
         else:
             spared = held.keys(dataset, broken.rows)
             stored = _replace(dataset, cell, entry, good, spared, now)
@@ -121,7 +121,7 @@ def _replace(
         if not may_vanish or not ledger.confirms(entry, vanished, now):
             ledger.write_doubt(entry, vanished, received=len(rows), now=now)
             return None
-    restate.record(cell, comparison, now=now)
+    restate.record(cell, comparison, now=now, not_asked=entry.not_asked)
     if after.fingerprint != before.fingerprint:
         _write(dataset, cell, after)
     return after
@@ -141,10 +141,12 @@ def _write(dataset: Dataset, cell: Cell, rows: TypedRows) -> None:
         copy.write(TRAILER)
 
 
-def _merge(dataset: Dataset, cell: Cell, rows: TypedRows, now: dt.datetime) -> None:
+def _merge(
+    dataset: Dataset, cell: Cell, entry: SyncLedger, rows: TypedRows, now: dt.datetime
+) -> None:
     """Insert or update by key. Fields the answer lacked keep what is stored; nothing is deleted."""
     comparison = restate.compare(dataset, held.rows_of_keys(dataset, rows), rows)
-    restate.record(cell, comparison, now=now)
+    restate.record(cell, comparison, now=now, not_asked=entry.not_asked)
     names = [field.name for field in rows.columns]
     changing = [name for name in names if name not in dataset.key]
     seen = [field.name for field in dataset.model._meta.fields if field.name == "last_seen_at"]

@@ -61,12 +61,25 @@ class ThsMember(Interval):
 
 
 class DcIndex(Interval):
-    """`dc_index`: the concepts of Eastmoney, as of `trade_date`, the last day it was seen for."""
+    """`dc_index`: the concepts of Eastmoney, as of `trade_date`, the last day it was seen for.
+
+    `leading` is the stock that rose most, by `leading_pct`; `up_num` and `down_num` count the stocks
+    that rose and fell. `pct_change`, `leading_pct` and `turnover_rate` are percent, `total_mv` is in
+    ten thousand yuan. All of them are of `trade_date`.
+    """
 
     pk = models.CompositePrimaryKey("ts_code", "name", "valid_from")
     ts_code = models.CharField(max_length=16)
     name = models.CharField(max_length=100)
     trade_date = models.DateField()
+    leading = models.TextField(null=True)  # noqa: DJ001
+    leading_code = models.TextField(null=True)  # noqa: DJ001
+    pct_change = models.FloatField(null=True)
+    leading_pct = models.FloatField(null=True)
+    total_mv = models.FloatField(null=True)
+    turnover_rate = models.FloatField(null=True)
+    up_num = models.FloatField(null=True)
+    down_num = models.FloatField(null=True)
 
     class Meta:
         db_table = "dc_index"

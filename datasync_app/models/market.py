@@ -44,6 +44,7 @@ class StockBasic(models.Model):
     industry = models.TextField(_("industry"), null=True)  # noqa: DJ001
     fullname = models.TextField(null=True)  # noqa: DJ001
     enname = models.TextField(null=True)  # noqa: DJ001
+    cnspell = models.TextField(null=True)  # noqa: DJ001
     market = models.TextField(_("market"), null=True)  # noqa: DJ001
     exchange = models.TextField(null=True)  # noqa: DJ001
     curr_type = models.TextField(null=True)  # noqa: DJ001
@@ -51,6 +52,8 @@ class StockBasic(models.Model):
     list_date = models.DateField(_("listed"), null=True)
     delist_date = models.DateField(_("delisted"), null=True)
     is_hs = models.TextField(null=True)  # noqa: DJ001
+    act_name = models.TextField(null=True)  # noqa: DJ001
+    act_ent_type = models.TextField(null=True)  # noqa: DJ001
     last_seen_at = models.DateTimeField(auto_now=True)
 
     class Meta:

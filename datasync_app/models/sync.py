@@ -55,7 +55,8 @@ class SyncLedger(models.Model):
     when just this set was first found missing, so that a later fetch can agree with it. `disputes`
     maps each code that a sister dataset of that date holds and this one lacks, without a suspension,
     to those sisters. `doubt` is an answer with fewer rows than are held, which waits for a second
-    one to agree. A cell that a person accepted as it is names them and their reason.
+    one to agree. A cell that a person accepted as it is names them and their reason. `not_asked` are
+    columns that are kept only since its rows were fetched: NULL in them says nothing.
     """
 
     dataset = models.CharField(_("dataset"), max_length=50)
@@ -73,6 +74,7 @@ class SyncLedger(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
     doubt = models.JSONField(_("doubt"), null=True)
+    not_asked = models.JSONField(_("columns not asked for"), default=list, db_default=[])
     accepted_by = models.CharField(
         _("accepted by"), max_length=150, blank=True, default="", db_default=""
     )

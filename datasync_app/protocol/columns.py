@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from datasync_app.protocol.indicator_fields import INDICATOR_DEFAULTS, INDICATOR_FIELDS
 
@@ -22,6 +22,7 @@ DAILY_FIELDS = (
 BASIC_FIELDS = (
     *("ts_code", "symbol", "name", "area", "industry", "fullname", "enname", "cnspell", "market"),
     *("exchange", "curr_type", "list_status", "list_date", "delist_date", "is_hs"),
+    *("act_name", "act_ent_type"),
 )
 DISCLOSURE_FIELDS = ("ts_code", "ann_date", "end_date", "pre_date", "actual_date", "modify_date")
 THS_INDEX_FIELDS = ("ts_code", "name", "count", "exchange", "list_date", "type")
@@ -52,11 +53,17 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "dc_member": ("trade_date", "ts_code", "con_code", "name"),
 }
 
-_BASIC_DEFAULTS = frozenset(
-    ("ts_code", "symbol", "name", "area", "industry", "market", "list_date")
+_BASIC_HIDDEN = (
+    "fullname",
+    "enname",
+    "exchange",
+    "curr_type",
+    "list_status",
+    "delist_date",
+    "is_hs",
 )
 _HIDDEN: Mapping[str, frozenset[str]] = {
-    "stock_basic": frozenset(BASIC_FIELDS) - _BASIC_DEFAULTS,
+    "stock_basic": frozenset(_BASIC_HIDDEN),
     "daily": frozenset(("ah_vol", "ah_amount")),
     "daily_basic": frozenset(("limit_status",)),
     "disclosure_date": frozenset(("modify_date",)),
@@ -67,10 +74,11 @@ _HIDDEN: Mapping[str, frozenset[str]] = {
 }
 
 
-def default_columns(api_name: str) -> tuple[str, ...]:
-    """The columns of an answer when no fields are asked for."""
+def default_columns(api_name: str, there: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The columns of an answer when no fields are asked for: of all there are, or of those `there`."""
     hidden = _HIDDEN.get(api_name, frozenset())
-    return tuple(name for name in COLUMNS[api_name] if name not in hidden)
+    columns = COLUMNS[api_name] if there is None else there
+    return tuple(name for name in columns if name not in hidden)
 
 
 def kept_columns(

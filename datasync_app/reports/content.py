@@ -33,6 +33,7 @@ _LEDGER = (
     "missing::text",
     "disputes::text",
     "doubt::text",
+    "not_asked::text",
     "fingerprint",
     "accepted_by",
     "accepted_reason",

@@ -47,6 +47,7 @@ _INDUSTRIES = (
     "白酒",
     "医疗保健",
 )
+_ENTERPRISES = ("民营企业", "地方国企", "中央国企", "外资企业", "无", None)
 # Approved companies appear as "G" so many open days before their first one.
 _ANNOUNCED_DAYS = 10
 
@@ -59,6 +60,7 @@ def basic_rows(
     codes = people.renumbering.on(today).shown
     areas = (noise.unit("area", ids) * len(_AREAS)).astype(int).tolist()
     industries = (noise.unit("industry", ids) * len(_INDUSTRIES)).astype(int).tolist()
+    enterprises = (noise.unit("enterprise", ids) * len(_ENTERPRISES)).astype(int).tolist()
     connect = noise.unit("connect", ids).tolist()
     rows: Rows = []
     for number in ids:
@@ -83,6 +85,8 @@ def basic_rows(
                 None if status == "G" else calendar.texts[people.listed[number]],
                 calendar.texts[people.delists[number]] if status == "D" else None,
                 ("H" if exchange == "SSE" else "S") if connected else "N",
+                f"虚构{number + 1:04}之控制人",
+                _ENTERPRISES[enterprises[number]],
             ]
         )
     return sorted(rows, key=lambda row: str(row[0]))

@@ -22,6 +22,7 @@ from datasync_app.protocol import (
     missing_parameter,
     no_permission,
 )
+from datasync_app.protocol.columns import default_columns
 from datasync_app.sandbox.protocol import SandboxProblem
 
 logger = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class ReplayMarket:
         return no_permission()
 
     def default_fields(self, api_name: str) -> tuple[str, ...]:
-        return self._table(api_name).columns
+        return default_columns(api_name, self._table(api_name).columns)
 
     def rows(self, api_name: str, params: Mapping[str, str]) -> tuple[tuple[str, ...], Rows]:
         endpoint = ENDPOINTS.get(api_name, Endpoint())

@@ -47,11 +47,10 @@ _NOT_GOOD_REPORTS = """
 
 def gaps_of(query: Query, *, now: dt.datetime) -> Gaps:
     """The cells that the answer rests on and that are not good, newest first; none: it is proved."""
-    columns = {name: _("this column is not held") for name in query.not_held}
     try:
-        return columns | _PROOFS[type(query.table.dataset.cut)](query, now)
+        return _PROOFS[type(query.table.dataset.cut)](query, now)
     except CalendarUnknown as unknown:
-        return columns | {"trade_cal": str(unknown)}
+        return {"trade_cal": str(unknown)}
 
 
 def _trade_dates(query: Query, now: dt.datetime) -> Gaps:
@@ -64,14 +63,14 @@ def _trade_dates(query: Query, now: dt.datetime) -> Gaps:
     if held_from is None or first < held_from:
         if query.first is None:
             return {**gaps, **_before(dataset, first, held_from)}
-        gaps = {} if first > last else _before_if_not_good(dataset, first, last, held_from)
+        gaps = {} if first > last else _before_if_not_good(query, first, last, held_from)
         first = max(first, held_from or dt.date.max)
     if first > last:
         return gaps
     is_named = query.first == query.last
     lacking = [
         cell
-        for cell in _open_days_not_good(dataset, first, last)
+        for cell in _open_days_not_good(query, first, last)
         if is_named or (cell.date and is_due(dataset, cell.date, now))
     ]
     return {**_why(dataset, lacking), **gaps}
@@ -86,18 +85,18 @@ def _before(dataset: Dataset, first: dt.date, held_from: dt.date | None) -> Gaps
 
 
 def _before_if_not_good(
-    dataset: Dataset, first: dt.date, last: dt.date, held_from: dt.date | None
+    query: Query, first: dt.date, last: dt.date, held_from: dt.date | None
 ) -> Gaps:
     """Days before the horizon may be held all the same: a person asked for them."""
     until = min(last, (held_from or dt.date.max) - dt.timedelta(days=1))
-    return _why(dataset, _open_days_not_good(dataset, first, until))
+    return _why(query.table.dataset, _open_days_not_good(query, first, until))
 
 
-def _open_days_not_good(dataset: Dataset, first: dt.date, last: dt.date) -> list[Cell]:
+def _open_days_not_good(query: Query, first: dt.date, last: dt.date) -> list[Cell]:
     """Newest first. By their dates: thousands of them are compared, and few are named."""
     good = SyncLedger.objects.filter(
-        dataset=dataset.name, state__in=GOOD_STATES, cell_date__range=(first, last)
-    )
+        dataset=query.table.dataset.name, state__in=GOOD_STATES, cell_date__range=(first, last)
+    ).exclude(not_asked__has_any_keys=list(query.columns))
     held = set(good.values_list("cell_date", flat=True))
     days = open_days(first, last)
     return [Cell(show_date(day), day) for day in reversed(days) if day not in held]
@@ -134,17 +133,17 @@ def _exchange_years(query: Query, now: dt.datetime) -> Gaps:
         for exchange in sorted(asked & set(EXCHANGES))
         for year in range(last, first - 1, -1)
     ]
-    return strange | _not_good(dataset, cells)
+    return strange | _not_good(query, cells)
 
 
 def _list_statuses(query: Query, now: dt.datetime) -> Gaps:
     statuses = [Cell(status) for status in sorted(query.texts("list_status"))]
     known = {cell.key for cell in query.table.dataset.cut.all()}  # type: ignore[attr-defined]
-    return _not_good(query.table.dataset, [cell for cell in statuses if cell.key in known])
+    return _not_good(query, [cell for cell in statuses if cell.key in known])
 
 
 def _whole(query: Query, now: dt.datetime) -> Gaps:
-    return _not_good(query.table.dataset, [Cell("all")])
+    return _not_good(query, [Cell("all")])
 
 
 def _concept_list(query: Query, now: dt.datetime) -> Gaps:
@@ -156,7 +155,7 @@ def _concept_list(query: Query, now: dt.datetime) -> Gaps:
             if query.texts(name) != {value}:
                 said = _("only %(name)s=%(value)s is held; ask with it")
                 return {"all": said % {"name": name, "value": value}}
-    return _not_good(dataset, [Cell("all")]) or _other_days(query, ["all"])
+    return _not_good(query, [Cell("all")]) or _other_days(query, ["all"])
 
 
 def _constituents(query: Query, now: dt.datetime) -> Gaps:
@@ -173,7 +172,7 @@ def _constituents(query: Query, now: dt.datetime) -> Gaps:
         key: _("this concept is not on the list that is held") for key in asked if key not in held
     }
     cells = [Cell(key) for key in asked or held if key not in strange]
-    return strange | _not_good(dataset, cells) or _other_days(query, [cell.key for cell in cells])
+    return strange | _not_good(query, cells) or _other_days(query, [cell.key for cell in cells])
 
 
 def _other_days(query: Query, keys: list[str]) -> Gaps:
@@ -197,7 +196,7 @@ def _disclosure_days(query: Query, now: dt.datetime) -> Gaps:
         for day in query.dates(column)
     ]
     if named:
-        return _not_good(dataset, named)
+        return _not_good(query, named)
     since = query.dates("end_date") or query.dates("ann_date")
     first, last = since[0] if since else dataset.first_date, dt.date.max
     if since:
@@ -206,7 +205,7 @@ def _disclosure_days(query: Query, now: dt.datetime) -> Gaps:
     if held_from is None or first < held_from:
         return _before(dataset, first, held_from)
     plan = plan_disclosures(first, last, now=now, patient=False)
-    return _not_good(dataset, plan.due)
+    return _not_good(query, plan.due)
 
 
 def _reports(query: Query, now: dt.datetime) -> Gaps:
@@ -254,17 +253,18 @@ def _listed(codes: Iterable[str]) -> tuple[dt.date | None, dt.date | None]:
     )
 
 
-def _not_good(dataset: Dataset, cells: Iterable[Cell]) -> Gaps:
-    cells = list(cells)
+def _not_good(query: Query, cells: Iterable[Cell]) -> Gaps:
+    dataset, cells = query.table.dataset, list(cells)
     entries = ledger.entries(dataset, cells)
-    return _why(
-        dataset,
-        [
-            cell
-            for cell in cells
-            if cell.key not in entries or entries[cell.key].state not in GOOD_STATES
-        ],
-    )
+    lacking = [cell for cell in cells if not _proves(entries.get(cell.key), query)]
+    return _why(dataset, lacking)
+
+
+def _proves(entry: SyncLedger | None, query: Query) -> bool:
+    """Whether the cell is good, and its rows were fetched with every column that is asked for."""
+    if entry is None or entry.state not in GOOD_STATES:
+        return False
+    return not set(entry.not_asked) & set(query.columns)
 
 
 def _why(dataset: Dataset, cells: list[Cell]) -> Gaps:

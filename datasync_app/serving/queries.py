@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datasync_app.datasets.base import Kind
 from datasync_app.dates import parse_date
 from datasync_app.protocol import ENDPOINTS, Request, bad_parameter, date_range, missing_parameter
-from datasync_app.protocol.columns import COLUMNS, kept_columns
+from datasync_app.protocol.columns import default_columns, kept_columns
 from datasync_app.protocol.pages import Page, page_of
 from datasync_app.serving.tables import Table
 
@@ -33,8 +33,6 @@ class Query:
     last: dt.date | None
     page: Page
     allows_incomplete: bool
-    not_held: tuple[str, ...] = ()
-    """Columns of the source that are asked for by name and that this database does not keep."""
 
     @property
     def date_field(self) -> str:
@@ -78,16 +76,11 @@ def read_query(table: Table, request: Request) -> Query:
         first, last = max(first or day, day), min(last or day, day)
     return Query(
         table=table,
-        columns=kept_columns(request.fields, table.columns, table.defaults),
+        columns=kept_columns(request.fields, table.columns, default_columns(table.api_name)),
         wanted=wanted,
         first=first,
         last=last,
         page=page_of(params),
-        not_held=tuple(
-            name
-            for name in request.fields
-            if name in COLUMNS[table.api_name] and name not in table.columns
-        ),
         allows_incomplete=params.get("allow_incomplete", "").lower() in _YES,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset, Field, Kind
-from datasync_app.protocol.columns import COLUMNS, default_columns
+from datasync_app.protocol.columns import COLUMNS
 
 # Of a versioned report, the contents that the source gave when it was last asked for it.
 _LAST_SEEN = """NOT EXISTS (SELECT FROM {table} AS newer WHERE newer.ts_code = {table}.ts_code
@@ -33,14 +33,8 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the source that are held, in its order."""
-        held = set(self.dataset.field_names)
-        return tuple(name for name in COLUMNS[self.api_name] if name in held)
-
-    @property
-    def defaults(self) -> tuple[str, ...]:
-        shown = default_columns(self.api_name)
-        return tuple(name for name in self.columns if name in shown)
+        """The columns of the source, in its order. All of them are held."""
+        return COLUMNS[self.api_name]
 
     @property
     def name(self) -> str:

@@ -48,10 +48,10 @@ def as_text(value: object) -> str:
 def test_it_gives_the_sdk_the_frame_of_the_file(
     recorded: ReplayMarket, sample: Path, api_name: str, params: dict[str, str], file: str
 ) -> None:
-    with Sandbox(recorded) as sandbox:
-        frame = sdk(sandbox).query(api_name, **params)
-
     header, *lines = cells(sample / f"{file}.csv.gz")
+    with Sandbox(recorded) as sandbox:
+        frame = sdk(sandbox).query(api_name, fields=",".join(header), **params)
+
     assert list(frame.columns) == header
     assert [[as_text(value) for value in row] for row in frame.to_numpy(object).tolist()] == lines
 
@@ -206,3 +206,13 @@ def test_it_explains_a_folder_that_cannot_be_replayed(
 def test_it_explains_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SandboxProblem, match=r"There is no folder .*gone to replay\."):
         ReplayMarket(tmp_path / "gone")
+
+
+def test_what_the_source_shows_only_when_it_is_named_must_be_named(recorded: ReplayMarket) -> None:
+    with Sandbox(recorded) as sandbox:
+        usual = sdk(sandbox).stock_basic()
+        named = sdk(sandbox).stock_basic(fields="ts_code,is_hs")
+
+    names = "ts_code symbol name area industry market list_date"
+    assert " ".join(usual.columns) == names
+    assert list(named.columns) == ["ts_code", "is_hs"]

@@ -79,11 +79,15 @@ def synced(database: None, source: Sandbox, clock: Clock) -> None:
 
 
 def sync_concepts(engine: Engine, name: str, clock: Clock) -> None:
-    (taken,) = candidates(name)
-    day = latest_day(clock()) if taken.by_date else None
-    work = ConceptSync(engine, taken, day, engine.fence, clock)
+    work = concept_sync(engine, name, clock)
     work.listed()
     work.members()
+
+
+def concept_sync(engine: Engine, name: str, clock: Clock) -> ConceptSync:
+    (taken,) = candidates(name)
+    day = latest_day(clock()) if taken.by_date else None
+    return ConceptSync(engine, taken, day, engine.fence, clock)
 
 
 @pytest.fixture(scope="package")

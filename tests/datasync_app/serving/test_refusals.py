@@ -92,11 +92,6 @@ def test_it_names_what_is_not_held(
     assert said in answer["msg"]
 
 
-def test_a_column_that_is_not_kept_is_named(pair: Pair) -> None:
-    with pytest.raises(Exception, match="cnspell .this column is not held"):
-        pair.ours.stock_basic(fields="ts_code,cnspell")
-
-
 def test_endpoints_that_nobody_knows_and_missing_parameters(pair: Pair) -> None:
     assert call(pair, "nonsense")["msg"] == "请指定正确的接口名"
     assert call(pair, "../../etc/passwd")["code"] == 40101
