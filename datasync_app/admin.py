@@ -20,6 +20,7 @@ from unfold.forms import ActionForm
 
 from datasync_app import call_charts
 from datasync_app.cell_pages import CellPages, reason_given
+from datasync_app.control import forget_learned
 from datasync_app.datasets import get_dataset
 from datasync_app.engine import ledger
 from datasync_app.engine.finance.failures import try_anew
@@ -291,14 +292,7 @@ class EndpointAccessAdmin(ChartedAdmin):
         permissions=["change"],
     )
     def forget(self, request: HttpRequest, chosen: QuerySet[EndpointAccess]) -> None:
-        count = chosen.update(
-            learned_at=None,
-            learned_limit=None,
-            stated_limit=None,
-            denied_at=None,
-            spent_until=None,
-            held_until=None,
-        )
+        count = forget_learned(chosen)
         self.message_user(
             request, _("%(count)d endpoints will be found out anew.") % {"count": count}
         )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,7 +22,7 @@ from datasync_app.datasets.concept import CONCEPT_SOURCES
 from datasync_app.dates import show_date
 from datasync_app.engine import ledger, task_requests, tasks
 from datasync_app.errors import TaskRefused
-from datasync_app.models import SyncTask, TaskStatus
+from datasync_app.models import EndpointAccess, SyncTask, TaskStatus
 from datasync_app.session import execution_is_closed
 from scheduler_app import claims, configs, going_on
 from scheduler_app.models import Cause, ExecutionLog
@@ -132,3 +133,16 @@ def cancel(task_id: int, *, by: str) -> SyncTask:
         going_on.cancel_follow_ups(task.job_type, f"{by} cancelled the task")
     logger.info("action=cancel_task task=%s by=%s", task_id, by)
     return task
+
+
+def forget_learned(chosen: QuerySet[EndpointAccess]) -> int:
+    """Let the next run find out anew what these endpoints allow; how many there are. A limit that
+    staff set stays."""
+    return chosen.update(
+        learned_at=None,
+        learned_limit=None,
+        stated_limit=None,
+        denied_at=None,
+        spent_until=None,
+        held_until=None,
+    )

@@ -224,7 +224,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["scheduler_app.api.permissions.StaffMayRead"],
     "COMPONENT_SPLIT_REQUEST": True,
     "PREPROCESSING_HOOKS": ["scheduler_app.api.documented.without_slash"],
-    "ENUM_NAME_OVERRIDES": {"ExecutionStatus": "scheduler_app.models.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "ExecutionStatus": "scheduler_app.models.Status",
+        "CellState": "datasync_app.models.CellState",
+        "DeliveryState": "scheduler_app.models.Delivery",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from datasync_app.models import CellState, SyncLedger, SyncTask, TaskStatus
+from scheduler_app.api.newest import PageSerializer
 from scheduler_app.api.serializers import (
     Body,
     JSONObjectField,
@@ -114,7 +115,7 @@ class DatasetListSerializer(serializers.Serializer[Any]):
 
 
 @extend_schema_serializer(many=False)
-class TaskListSerializer(serializers.Serializer[Any]):
+class TaskListSerializer(PageSerializer):
     results = TaskSerializer(many=True, read_only=True)
 
 

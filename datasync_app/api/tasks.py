@@ -32,20 +32,18 @@ from datasync_app.errors import TaskAlreadyRunning, TaskRefused
 from datasync_app.models import SyncTask, TaskStatus
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiView, ApiViewSet, read_body
+from scheduler_app.api.newest import PAGING, newest, number_of, paged
 from scheduler_app.api.permissions import MayTriggerJobs
 from scheduler_app.api.problems import MEDIA_TYPE, problem
-from scheduler_app.api.queries import read_query, whole_number
+from scheduler_app.api.queries import Kind, read_query
 from scheduler_app.api.serializers import ExecutionSerializer
 from scheduler_app.errors import short
-
-DEFAULT_LIMIT = 20
-MOST = 100
 
 TASK_ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)
 TASK_FILTERS = [
     OpenApiParameter("job_type", OpenApiTypes.STR, description="only this"),
     OpenApiParameter("status", OpenApiTypes.STR, enum=TaskStatus.values, description="only this"),
-    OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+    *PAGING,
 ]
 CONFLICT = {
     (409, MEDIA_TYPE): OpenApiResponse(
@@ -66,19 +64,11 @@ class TaskViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """The newest tasks first, with progress, rate and the time they will take."""
-        given = read_query(
-            request,
-            {
-                "job_type": str,
-                "status": TaskStatus.values,
-                "limit": whole_number(1, MOST, DEFAULT_LIMIT),
-            },
-        )
-        tasks = SyncTask.objects.order_by("-id")
-        for name in ("job_type", "status"):
-            if name in given:
-                tasks = tasks.filter(**{name: given[name]})
-        return Response({"results": TaskSerializer(tasks[: given["limit"]], many=True).data})
+        kinds: dict[str, Kind] = {"job_type": str, "status": TaskStatus.values}
+        given = read_query(request, paged(kinds))
+        tasks = SyncTask.objects.filter(**{name: given[name] for name in kinds if name in given})
+        shown, following = newest(tasks, given)
+        return Response({"results": TaskSerializer(shown, many=True).data, "next": following})
 
     @extend_schema(
         operation_id="task",
@@ -87,7 +77,7 @@ class TaskViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request, id: str) -> Response:
         """One task."""
-        task = SyncTask.objects.filter(pk=_number(id)).first()
+        task = SyncTask.objects.filter(pk=number_of(id)).first()
         if task is None:
             raise _unknown(id)
         return Response(TaskSerializer(task).data)
@@ -176,17 +166,12 @@ class FinanceHistoryView(_HistoryView):
 def _steer(request: Request, id: str, how: Callable[..., SyncTask]) -> Response:
     read_body(request, NoBody)
     try:
-        task = how(_number(id), by=request.user.get_username())
+        task = how(number_of(id), by=request.user.get_username())
     except SyncTask.DoesNotExist:
         raise _unknown(id) from None
     except TaskRefused as refused:
         raise Conflict(str(refused)) from None
     return Response(TaskSerializer(task).data)
-
-
-def _number(text: str) -> int:
-    """The id, or one that no task has."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def _unknown(id: str) -> NotFound:

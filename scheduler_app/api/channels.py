@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
+from scheduler_app.api.newest import number_of
 from scheduler_app.api.permissions import StaffMayRead, StaffWith
 from scheduler_app.api.serializers import Body, TextAsGiven, YesOrNoAsGiven
 from scheduler_app.channel_form import ChannelForm
@@ -199,8 +200,7 @@ def _save(channel: NotificationChannel | None, fields: dict[str, Any]) -> Notifi
 
 
 def _find(id: str) -> NotificationChannel:
-    number = int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else 0
-    channel = NotificationChannel.objects.filter(pk=number).first()
+    channel = NotificationChannel.objects.filter(pk=number_of(id)).first()
     if channel is None:
         raise NotFound(_("There is no channel %s.") % short(id))
     return channel

@@ -15,7 +15,7 @@ from rest_framework.reverse import reverse
 from scheduler_app import claims, configs, going_on, live_log
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
-from scheduler_app.api.newest import newest, paged
+from scheduler_app.api.newest import newest, number_of, paged
 from scheduler_app.api.permissions import MayTriggerJobs
 from scheduler_app.api.queries import read_query
 from scheduler_app.api.serializers import (
@@ -126,8 +126,7 @@ class ExecutionViewSet(ApiViewSet):
 
 
 def _find(id: str) -> ExecutionLog:
-    number = int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else 0
-    row = ExecutionLog.objects.select_related("process").filter(pk=number).first()
+    row = ExecutionLog.objects.select_related("process").filter(pk=number_of(id)).first()
     if row is None:
         raise NotFound(_("There is no execution %s.") % short(id))
     return row

@@ -49,6 +49,11 @@ def newest(rows: QuerySet[_M], given: Mapping[str, Any]) -> tuple[list[_M], int 
     return shown, shown[-1].pk if len(found) > len(shown) else None
 
 
+def number_of(id: str) -> int:
+    """The id in an address, or one that no row has."""
+    return int(id) if id.isascii() and id.isdigit() and len(id) <= 18 else 0
+
+
 def _id(text: str | None) -> int | None:
     if text is None:
         return None

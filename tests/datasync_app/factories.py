@@ -11,6 +11,7 @@ from datasync_app.models import (
     CellState,
     EndpointAccess,
     StockBasic,
+    SyncFailureRecord,
     SyncLedger,
     SyncTask,
     TaskStatus,
@@ -62,6 +63,16 @@ def hold_calendar(year: int, *, closed: set[dt.date] | None = None) -> None:
     LedgerFactory.create(
         dataset="trade_cal", cell=f"SSE:{year}", cell_date=None, received_rows=len(days)
     )
+
+
+class FailureFactory(DjangoModelFactory[SyncFailureRecord]):
+    class Meta:
+        model = SyncFailureRecord
+
+    job_type = "sync_incremental_finance"
+    code = Sequence(lambda n: f"{600000 + n}.SH")
+    error_message = "It was refused."
+    last_attempt_at = NOW
 
 
 class EndpointAccessFactory(DjangoModelFactory[EndpointAccess]):
