@@ -12,6 +12,7 @@ from scheduler_app.api.messages import MessageViewSet
 from scheduler_app.api.metrics import MetricsView
 from scheduler_app.api.preview import PreviewViewSet
 from scheduler_app.api.state import HealthView, StatusViewSet
+from scheduler_app.api.tokens import TokenViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
@@ -25,9 +26,14 @@ notifications.trailing_slash = "/?"
 notifications.register("channels", ChannelViewSet, basename="channel")
 notifications.register("messages", MessageViewSet, basename="message")
 
+tokens = SimpleRouter()
+tokens.trailing_slash = "/?"
+tokens.register("tokens", TokenViewSet, basename="token")
+
 urlpatterns = [
     re_path(r"^healthz/?$", HealthView.as_view(), name="healthz"),
     re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     path("api/scheduler/", include(router.urls)),
     path("api/notifications/", include(notifications.urls)),
+    path("api/", include(tokens.urls)),
 ]

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from scheduler_app.api.problems import unknown_path
+from stocksync.doctor_api import DoctorView
 from stocksync.doctor_page import doctor_page
 
 admin.site.site_header = "StockSync"
@@ -24,6 +25,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("scheduler_app.urls")),
     path("", include("datasync_app.urls")),
+    re_path(r"^api/doctor/?$", DoctorView.as_view(), name="api-doctor"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^api/docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     # Last: whatever else is asked of the API is answered as the API answers.

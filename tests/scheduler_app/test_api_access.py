@@ -63,6 +63,8 @@ READS = [
     "/api/notifications/channels",
     "/api/notifications/channels/11",
     "/api/notifications/messages",
+    "/api/doctor",
+    "/api/tokens",
     "/api/data",
     "/api/stocks",
     "/api/stocks/600000.SH/bars",
@@ -106,6 +108,8 @@ WRITES = [
     ("post", "/api/notifications/channels", CHANNEL, (ADD_CHANNEL,), 201),
     ("patch", "/api/notifications/channels/11", {"on_change": False}, (CHANGE_CHANNEL,), 200),
     ("delete", "/api/notifications/channels/11", None, (DELETE_CHANNEL,), 204),
+    ("post", "/api/tokens", {}, ("add_authtoken",), 201),
+    ("delete", "/api/tokens/0123abcd", None, ("delete_authtoken",), 204),
     ("post", "/api/notifications/channels/11/test", {}, (CHANGE_CHANNEL,), 202),
 ]
 PERMISSIONS = {
@@ -126,6 +130,8 @@ def job() -> Iterator[None]:
         ExecutionLogFactory.create(id=2, job_id=JOB, queued=True, attempt=2)
         StockBasicFactory.create(ts_code="600000.SH")
         channel(id=11)
+        AuthToken.objects.create(User.objects.create(username="somebody"))
+        AuthToken.objects.update(token_key="0123abcd4567890")
         SyncTaskFactory.create(id=1, job_type="sync_stock_basic")
         LedgerFactory.create(state=CellState.PARTIAL)
         FailureFactory.create(id=1)

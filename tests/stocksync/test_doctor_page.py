@@ -28,6 +28,13 @@ def test_it_tells_what_the_command_tells() -> None:
     assert "not in order" in text
 
 
+def test_the_api_tells_the_same() -> None:
+    answer = logged_in().get("/api/doctor").json()
+    told = [(finding["what"], finding["ok"]) for finding in answer["findings"]]
+    assert told == [(finding.what, finding.ok) for finding in checkup()]
+    assert answer["ok"] is False
+
+
 def test_it_is_for_staff() -> None:
     assert Client().get(PAGE).status_code == 302
     assert logged_in(staff=False).get(PAGE).status_code == 302
