@@ -50,6 +50,10 @@ def current_execution() -> int | None:
 
 
 class _Handler(logging.Handler):
+    def createLock(self) -> None:
+        # Each record goes to the collector of its own context; there is nothing to guard.
+        self.lock = None
+
     def emit(self, record: logging.LogRecord) -> None:
         collector = _current.get()
         if collector is not None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import threading
+from collections import deque
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -27,6 +30,48 @@ class RunLine(logging.Formatter):
         line = super().formatMessage(record)
         execution_id = current_execution()
         return line if execution_id is None else f"{line} run={execution_id}"
+
+
+class Console(logging.StreamHandler[Any]):
+    """Writes to stderr, and lets no thread wait for another's line.
+
+    Whoever writes also writes what others left meanwhile, and they go on. With the usual lock, held
+    while the system writes, a thousand runs that start together would queue up behind their own log.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: deque[str] = deque()
+        self._pen = threading.Lock()
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def createLock(self) -> None:
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._left.append(self.format(record) + self.terminator)
+            # Looked at again after each writing: what came while the pen was held is nobody else's.
+            while self._left and self._pen.acquire(blocking=False):
+                try:
+                    self._write_left()
+                finally:
+                    self._pen.release()
+        except Exception:
+            self.handleError(record)
+
+    def _write_left(self) -> None:
+        lines = []
+        while self._left:
+            lines.append(self._left.popleft())
+        if lines:
+            self.stream.write("".join(lines))
+            self.flush()
+
+    def _after_fork(self) -> None:
+        """What was left, and the pen, are the parent's."""
+        self._left.clear()
+        self._pen = threading.Lock()
 
 
 class RunJson(JsonFormatter):

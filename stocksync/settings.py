@@ -276,7 +276,7 @@ LOGGING = {
             "callback": health_is_no_error,
         },
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "stocksync.logs.Console", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         # APScheduler reports every added job and every wake-up; ours says what happened.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import logging.config
 import re
+import threading
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from django.conf import settings
 
 from scheduler_app.capture import LogLines
-from stocksync.logs import RunJson, RunLine
+from stocksync.logs import Console, RunJson, RunLine
 
 
 def record(error: BaseException | None = None) -> logging.LogRecord:
@@ -68,3 +72,63 @@ def test_the_settings_write_such_lines() -> None:
     formatters: Any = settings.LOGGING["formatters"]
     made = logging.config.DictConfigurator({}).configure_formatter(dict(formatters["line"]))
     assert isinstance(made, RunLine)
+
+
+class SlowStream(io.StringIO):
+    """Writes only once it is let, as a terminal or a full pipe does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing, self.let = threading.Event(), threading.Event()
+
+    def write(self, text: str) -> int:
+        self.writing.set()
+        assert self.let.wait(10)
+        return super().write(text)
+
+
+@pytest.fixture
+def slow_console() -> Iterator[tuple[logging.Logger, SlowStream]]:
+    stream = SlowStream()
+    console = Console()
+    console.setStream(stream)
+    logger = logging.Logger("slow")
+    logger.addHandler(console)
+    yield logger, stream
+    stream.let.set()
+
+
+def test_a_slow_stream_keeps_only_the_thread_that_writes(
+    slow_console: tuple[logging.Logger, SlowStream],
+) -> None:
+    logger, stream = slow_console
+    writer = threading.Thread(target=logger.info, args=["first"])
+    writer.start()
+    assert stream.writing.wait(10)
+    logger.info("second")
+    logger.info("third")
+    stream.let.set()
+    writer.join(10)
+    assert stream.getvalue() == "first\nsecond\nthird\n"
+
+
+def test_no_line_of_many_threads_is_lost_or_torn(
+    slow_console: tuple[logging.Logger, SlowStream],
+) -> None:
+    logger, stream = slow_console
+    stream.let.set()
+
+    def say(name: int) -> None:
+        for number in range(200):
+            logger.info("thread %s line %s", name, number)
+
+    threads = [threading.Thread(target=say, args=[name]) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    lines = stream.getvalue().splitlines()
+    assert sorted(lines) == sorted(f"thread {a} line {b}" for a in range(8) for b in range(200))
+    for name in range(8):
+        own = [line for line in lines if line.startswith(f"thread {name} ")]
+        assert own == [f"thread {name} line {number}" for number in range(200)]
