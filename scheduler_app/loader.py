@@ -86,6 +86,7 @@ class Loader:
             )
             self._drop(config.job_id)
             return None
+        jobs.get(config.job_id).prepare()
         trigger = trigger_of(config)
         since = max(
             (moment for moment in (config.last_slot, config.schedule_since) if moment), default=now

@@ -113,6 +113,10 @@ class RegisteredJob:
         config = ConfigDict(extra=extra, strict=True, allow_inf_nan=False)  # type: ignore[typeddict-item]
         return TypeAdapter(with_config(config)(shape))  # type: ignore[arg-type]
 
+    def prepare(self) -> None:
+        """Build now what reads the arguments, which a run's start need not wait for then."""
+        _ = self._adapter
+
     def validate(self, kwargs: object) -> dict[str, Any]:
         """The arguments as Python values; those not given are left to the function's defaults."""
         try:
