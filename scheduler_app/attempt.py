@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from scheduler_app.closing import Closings
 from scheduler_app.errors import RunCancelled
 from scheduler_app.models import ExecutionLog
 from scheduler_app.registry import JobRegistry
@@ -49,12 +50,26 @@ def of_job(jobs: JobRegistry, execution: ExecutionLog) -> Work:
 
 
 def make(
-    execution: ExecutionLog, work: Work, *, stop: threading.Event, try_again: Callable[[], bool]
+    execution: ExecutionLog,
+    work: Work,
+    *,
+    stop: threading.Event,
+    try_again: Callable[[], bool],
+    closings: Closings | None = None,
+    closed: Callable[[], None] = lambda: None,
 ) -> None:
-    """Do the work. Never raises: what went wrong is in the execution and in the log."""
+    """Do the work. Never raises: what went wrong is in the execution and in the log.
+
+    With `closings` the execution may be closed a little later; `closed` is called once it is.
+    """
     run = run_of(execution, stop)
     tracker = ExecutionTracker(
-        execution.job_id, execution.pk, process_id=execution.process_id, try_again=try_again
+        execution.job_id,
+        execution.pk,
+        process_id=execution.process_id,
+        try_again=try_again,
+        closings=closings,
+        closed=closed,
     )
     try:
         with tracker:

@@ -1,28 +1,35 @@
-"""The closing writes of runs, as a group where many end at once.
+"""The closing writes of runs: alone, or for many that ended at about the same time in one statement.
 
-Of the threads that have an outcome to write, one writes for all that wait: a thousand short runs cost
-some dozens of statements. Each thread comes back when its own outcome is committed.
+A thread that runs jobs puts the outcome down and takes the next run: a thousand short runs cost a dozen
+statements, and none of them waits for the commit of another.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, connections
+
+from scheduler_app.outage import AWAY
+
+logger = logging.getLogger(__name__)
+
+# Told whether the execution was closed with that outcome; False if that was not ours to do any more.
+Closed = Callable[[bool], None]
 
 _CLOSE = """
     UPDATE scheduler_execution_log AS execution
     SET status = outcome.status, finished_at = outcome.finished_at,
         duration_ms = outcome.duration_ms, result = outcome.result::jsonb, log = outcome.log,
         error_message = outcome.error_message
-    FROM unnest(%s::bigint[], %s::uuid[], %s::text[], %s::timestamptz[], %s::bigint[], %s::text[],
-        %s::text[], %s::text[])
-        AS outcome (id, process_id, status, finished_at, duration_ms, result, log, error_message)
+    FROM jsonb_to_recordset(%s::jsonb) AS outcome (id bigint, process_id uuid, status text,
+        finished_at timestamptz, duration_ms bigint, result text, log text, error_message text)
     WHERE execution.id = outcome.id AND execution.process_id IS NOT DISTINCT FROM outcome.process_id
         AND execution.status = 'RUNNING'
     RETURNING execution.id
@@ -42,63 +49,90 @@ class Outcome:
     log: str
     error_message: str = ""
 
-    def row(self) -> tuple[object, ...]:
-        result = None if self.result is None else json.dumps(self.result)
-        return (self.execution_id, self.process_id, str(self.status), self.finished_at,
-                self.duration_ms, result, self.log, self.error_message)  # fmt: skip
+    def as_json(self) -> dict[str, object]:
+        """What `_CLOSE` reads. The result is a text of its own: an empty one is no JSON null."""
+        return {
+            "id": self.execution_id,
+            "process_id": self.process_id and str(self.process_id),
+            "status": str(self.status),
+            "finished_at": self.finished_at.isoformat(),
+            "duration_ms": self.duration_ms,
+            "result": None if self.result is None else json.dumps(self.result),
+            "log": self.log,
+            "error_message": self.error_message,
+        }
 
 
-@dataclass(eq=False)
-class _Waiting:
-    outcome: Outcome
-    is_done: bool = False
-    was_ours: bool = False
-    error: Exception | None = field(default=None)
+def close(outcomes: Sequence[Outcome]) -> set[int]:
+    """The executions that are closed now; the others were not RUNNING under that process any more.
 
-
-class Closings:
-    def __init__(self) -> None:
-        self._writing = threading.Lock()
-        self._guard = threading.Lock()
-        self._waiting: list[_Waiting] = []
-
-    def write(self, outcome: Outcome) -> bool:
-        """Close the execution; False if it was not RUNNING under that process any more.
-
-        Raises:
-            django.db.Error: nothing was written; the same may be written again.
-        """
-        mine = _Waiting(outcome)
-        with self._guard:
-            self._waiting.append(mine)
-        with self._writing:
-            if not mine.is_done:
-                self._write_all()
-        if mine.error is not None:
-            raise mine.error
-        return mine.was_ours
-
-    def _write_all(self) -> None:
-        with self._guard:
-            group, self._waiting = self._waiting, []
-        try:
-            closed = _close([each.outcome for each in group])
-            for each in group:
-                each.was_ours = each.outcome.execution_id in closed
-        except Exception as error:
-            for each in group:
-                # One of its own for every thread, which adds its traceback to it.
-                each.error = type(error)(*error.args)
-        finally:
-            for each in group:
-                each.is_done = True
-
-
-def _close(outcomes: Sequence[Outcome]) -> set[int]:
-    columns = [list(column) for column in zip(*(each.row() for each in outcomes), strict=True)]
+    Raises:
+        django.db.Error: none was closed; the same may be closed again.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, columns)
+        cursor.execute(_CLOSE, [json.dumps([each.as_json() for each in outcomes])])
         return {execution_id for (execution_id,) in cursor.fetchall()}
 
 
-closings = Closings()
+class Closings:
+    """The outcomes that wait to be written, by a thread that calls `work` whenever `wake` is set."""
+
+    def __init__(self, wake: threading.Event) -> None:
+        self._wake = wake
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[Outcome, Closed]] = []
+        self._writing = False
+
+    def put(self, outcome: Outcome, closed: Closed) -> None:
+        """Have it written; `closed` is called by whoever wrote it, and must not raise."""
+        with self._changed:
+            self._waiting.append((outcome, closed))
+        self._wake.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing is left to be written; False if something is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._writing, seconds)
+
+    def work(self) -> None:
+        """Write what waits, in one statement.
+
+        Raises:
+            django.db.OperationalError, django.db.InterfaceError: the database is away; all of it
+                waits on.
+        """
+        with self._changed:
+            group, self._waiting = self._waiting, []
+            self._writing = bool(group)
+        if not group:
+            # Held until the next run, hours later, it would be idle.
+            connections.close_all()
+            return
+        left = group
+        try:
+            left = self._write(group)
+        finally:
+            with self._changed:
+                self._waiting = left + self._waiting
+                self._writing = False
+                self._changed.notify_all()
+
+    def _write(self, group: list[tuple[Outcome, Closed]]) -> list[tuple[Outcome, Closed]]:
+        """What is left of the group: nothing, or an error is raised."""
+        try:
+            done = close([outcome for outcome, _closed in group])
+        except AWAY:
+            raise
+        except Exception:
+            if len(group) == 1:
+                logger.exception("action=close execution=%s failed", group[0][0].execution_id)
+                group[0][1](False)
+                return []
+            logger.exception("action=close executions=%s failed; each is tried alone", len(group))
+            while group:
+                self._write(group[:1])
+                del group[0]
+            return []
+        for outcome, closed in group:
+            closed(outcome.execution_id in done)
+        return []

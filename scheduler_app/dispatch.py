@@ -31,7 +31,8 @@ from scheduler_app.work import Work, merged
 
 logger = logging.getLogger(__name__)
 
-Start = Callable[[ExecutionLog], None]
+# What to do with a claimed execution, and what to call once that is closed or given away.
+Start = Callable[[ExecutionLog, Callable[[], None]], None]
 
 THREADS = 32
 RETRY_SECONDS = 0.5
@@ -44,7 +45,7 @@ class Dispatcher:
     """Claims what is put in, and starts it, in the order of each job's work.
 
     `start` never raises; without it the runner executes here what it claimed. `ended` is told the job
-    of every execution that this has done with.
+    of every execution that is closed, or given away.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class Dispatcher:
         self._start = start or runner.execute
         self._outage = outage
         self._tell_ended = ended
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        # For the threads: there may be something to take. For those that wait for an end: there may be.
+        self._changed, self._over = threading.Condition(lock), threading.Condition(lock)
         self._waiting: dict[str, dict[Work, None]] = {}
         # What could not be claimed for an error of its own: tried again with the job's next work.
         self._parked: dict[str, dict[Work, None]] = {}
@@ -111,6 +114,7 @@ class Dispatcher:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+            self._over.notify_all()
 
     def unstarted(self) -> list[ExecutionLog]:
         """What was claimed and is not started any more, once this dispatcher takes nothing more."""
@@ -121,8 +125,8 @@ class Dispatcher:
 
     def wait(self, seconds: float) -> bool:
         """Wait until nothing runs any more; False if something still does."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._busy == 0, seconds)
+        with self._over:
+            return self._over.wait_for(lambda: self._busy == 0, seconds)
 
     def _serve(self) -> None:
         try:
@@ -144,24 +148,32 @@ class Dispatcher:
     def _take(self) -> Callable[[], None] | None:
         """The next task, waited for; None once this dispatcher takes nothing more."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopped or self._claimed or self._alone or self._may_claim_together()
-            )
+            self._changed.wait_for(lambda: self._stopped or self._has_task())
             if self._stopped:
                 return None
             self._busy += 1
-            if self._claimed:
-                return partial(self._run, self._claimed.popleft())
-            if self._alone:
-                job_id = next(iter(self._alone))
-                self._claiming.add(job_id)
-                return partial(self._claim_alone, job_id, self._alone.pop(job_id))
-            self._claims_together = True
-            job_ids = list(islice(self._free_jobs(), self._room()))
-            return partial(
-                self._claim_together,
-                {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids},
-            )
+            task = self._task()
+            # Whoever takes something wakes the next: short runs are done before many threads wake.
+            if self._has_task():
+                self._changed.notify()
+            return task
+
+    def _has_task(self) -> bool:
+        return bool(self._claimed or self._alone) or self._may_claim_together()
+
+    def _task(self) -> Callable[[], None]:
+        if self._claimed:
+            return partial(self._run, self._claimed.popleft())
+        if self._alone:
+            job_id = next(iter(self._alone))
+            self._claiming.add(job_id)
+            return partial(self._claim_alone, job_id, self._alone.pop(job_id))
+        self._claims_together = True
+        job_ids = list(islice(self._free_jobs(), self._room()))
+        return partial(
+            self._claim_together,
+            {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids},
+        )
 
     def _free_jobs(self) -> Iterator[str]:
         taken = self._claiming | self._alone.keys()
@@ -184,7 +196,7 @@ class Dispatcher:
             self._ended.append(time.monotonic())
             idle = not self._claimed and not self._waiting
             if self._stopped:
-                self._changed.notify_all()
+                self._over.notify_all()
         if idle:
             # An idle thread would hold its connection until its next run, hours later.
             connections.close_all()
@@ -245,13 +257,12 @@ class Dispatcher:
             if works:
                 later = self._waiting.pop(job_id, {})
                 self._waiting[job_id] = dict.fromkeys(works) | later
-        self._changed.notify(len(claimed) + len(self._alone) + 1)
+        self._changed.notify()
 
     def _run(self, execution: ExecutionLog) -> None:
-        self._start(execution)
-        self._tell_ended(execution.job_id)
+        self._start(execution, partial(self._tell_ended, execution.job_id))
 
     def _pause(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped, RETRY_SECONDS)
+        with self._over:
+            self._over.wait_for(lambda: self._stopped, RETRY_SECONDS)
         close_old_connections()

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from django.utils import timezone
@@ -16,6 +16,7 @@ from django.utils import timezone
 from scheduler_app import attempt, claims, own_process, plain_claims, policies
 from scheduler_app.backlog import Plan, nothing_late, plan
 from scheduler_app.calendars import run_day
+from scheduler_app.closing import Closings
 from scheduler_app.errors import LeaseLost
 from scheduler_app.leadership import Leadership
 from scheduler_app.models import ExecutionLog, JobConfig
@@ -27,9 +28,12 @@ from scheduler_app.work import DueSlots, Queued, Work, only_slot
 class Runner:
     """Runs executions for one process. `stop` asks runs to end, `abandon` ends the closing writes."""
 
-    def __init__(self, jobs: JobRegistry, leadership: Leadership) -> None:
+    def __init__(
+        self, jobs: JobRegistry, leadership: Leadership, closings: Closings | None = None
+    ) -> None:
         self._jobs = jobs
         self._leadership = leadership
+        self._closings = closings
         self._lock = threading.Lock()
         # Never emptied: a claim read just before a run closed must not start it a second time.
         self._started: set[int] = set()
@@ -104,13 +108,23 @@ class Runner:
             self._started.add(execution.pk)
         return [execution]
 
-    def execute(self, execution: ExecutionLog) -> None:
-        """Run the job. Never raises: what went wrong is in the execution and in the log."""
+    def execute(self, execution: ExecutionLog, closed: Callable[[], None] = lambda: None) -> None:
+        """Run the job, and call `closed` once the execution is closed, which may be a little later.
+
+        Never raises: what went wrong is in the execution and in the log.
+        """
         if execution.in_own_process:
             own_process.make(execution, stop=self.stop, try_again=self._wait_to_close)
+            closed()
             return
-        work = attempt.of_job(self._jobs, execution)
-        attempt.make(execution, work, stop=self.stop, try_again=self._wait_to_close)
+        attempt.make(
+            execution,
+            attempt.of_job(self._jobs, execution),
+            stop=self.stop,
+            try_again=self._wait_to_close,
+            closings=self._closings,
+            closed=closed,
+        )
 
     def _wait_to_close(self) -> bool:
         return not self.abandon.wait(1.0)

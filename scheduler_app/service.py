@@ -4,7 +4,8 @@
 - The reconcile loop closes the runs of processes that stopped beating, whoever leads: a leader may be
   among the dead. While this process leads it serves a term (`term`); a standby does not even start
   APScheduler.
-- Run threads run what they claimed, to the end, whoever leads meanwhile (`dispatch`).
+- Run threads run what they claimed, to the end, whoever leads meanwhile (`dispatch`), and one closes
+  the executions of runs that are over (`closing`).
 - While this process leads, the notifier tells people what changed (`notifications`).
 
 Whatever the database does, all of them go on: an outage is reported once and waited for.
@@ -25,6 +26,7 @@ from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from scheduler_app import claims, deferral, helpers, processes, recovery
+from scheduler_app.closing import Closings
 from scheduler_app.dispatch import THREADS, Dispatcher, Start
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
@@ -45,6 +47,7 @@ UNHEARD_SECONDS = 5.0
 # After an outage of its own a process judges others only when they had time to beat again.
 JUDGE_AFTER_SECONDS = 5.0
 STOP_SECONDS = 25.0
+CLOSE_SECONDS = 1.0
 WORKERS_LATE_SECONDS = 60.0
 # The loop only looks at its memory. The other threads wait for the database, which may take its
 # time to start (the embedded one is given two minutes), but not for ever.
@@ -57,7 +60,9 @@ class SchedulerService:
         self.jobs = jobs
         self.process = processes.ProcessRow()
         self.leadership = Leadership(self.process.id)
-        self.runner = Runner(jobs, self.leadership)
+        self._wake_closer = threading.Event()
+        self._closings = Closings(self._wake_closer)
+        self.runner = Runner(jobs, self.leadership, self._closings)
         self._outage = Outage()
         start, tend = _workers(self.runner) if helpers.uses_workers() else (None, None)
         self._dispatcher = Dispatcher(self.runner, self._outage, threads, self._ended, start)
@@ -75,6 +80,7 @@ class SchedulerService:
         self._threads = [
             self._thread("pulse", self._pulse, self._wake_pulse),
             self._thread("reconcile loop", self._tick, self._wake),
+            self._thread("closer", self._close, self._wake_closer),
             self._thread("notifier", self._notify, self._wake_notifier),
         ]
         self._listener = Listener(self._wake, self._wake_pulse)
@@ -132,11 +138,14 @@ class SchedulerService:
         self._try(self.leadership.resign)
         self._try(lambda: claims.give_back(self._dispatcher.unstarted()))
         self._wake.set()
+        until = time.monotonic() + seconds
         if not self._dispatcher.wait(seconds):
             logger.warning("action=stop: runs are cut off after %s s", seconds)
+        if not self._closings.wait(max(until - time.monotonic(), CLOSE_SECONDS)):
+            logger.warning("action=stop: some runs that ended could not be closed")
         self.runner.abandon.set()
         self._stopping.set()
-        for event in (self._wake, self._wake_pulse, self._wake_notifier):
+        for event in (self._wake, self._wake_pulse, self._wake_closer, self._wake_notifier):
             event.set()
         for thread in self._threads:
             thread.join(timeout=10)
@@ -220,6 +229,10 @@ class SchedulerService:
             self._term.tick(self.jobs)
         return TICK_SECONDS
 
+    def _close(self) -> float:
+        self._closings.work()
+        return TICK_SECONDS
+
     def _notify(self) -> float:
         # A stop must not wait for a service that does not answer.
         if self.leadership.fence is None or self._draining.is_set():
@@ -231,10 +244,11 @@ def _workers(runner: Runner) -> tuple[Start, Callable[[], None]]:
     """How executions are given to workers, and what must be done for those every half minute."""
     from scheduler_app import worker_queue
 
-    def start(execution: ExecutionLog) -> None:
+    def start(execution: ExecutionLog, given_away: Callable[[], None]) -> None:
         deferral.hand_over(
             execution, worker_queue.defer_run, try_again=lambda: not runner.abandon.wait(1.0)
         )
+        given_away()
 
     def tend() -> None:
         worker_queue.retry_stalled()

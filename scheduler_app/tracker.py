@@ -23,7 +23,7 @@ from django.utils import timezone, translation
 
 from scheduler_app import failures
 from scheduler_app.capture import LogLines
-from scheduler_app.closing import Outcome, closings
+from scheduler_app.closing import Closings, Outcome, close
 from scheduler_app.errors import RunCancelled, RunStopped
 from scheduler_app.live_log import live_logs
 from scheduler_app.models import Cause, ExecutionLog, Role, Status
@@ -44,6 +44,8 @@ class ExecutionTracker:
     execution is already claimed by that process; without it the tracker registers a process of its
     own, with a heartbeat, so that a run cut off by a kill does not stay RUNNING. `try_again` is
     asked each time the closing write finds no database: it waits, and says whether to go on.
+    With `closings` a run that nothing follows from is closed by those, soon after this has ended, and
+    `closed` is called then; without, or where something follows, before this ends.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class ExecutionTracker:
         *,
         process_id: UUID | None = None,
         try_again: Callable[[], bool] | None = None,
+        closings: Closings | None = None,
+        closed: Callable[[], None] = lambda: None,
     ) -> None:
         self.job_id = job_id
         self.execution_id = self._given_id = execution_id
@@ -65,6 +69,8 @@ class ExecutionTracker:
         self._claimed = execution_id is not None and process_id is not None
         self._process_id = process_id
         self._try_again = try_again or self._wait_a_little
+        self._closings = closings
+        self._tell_closed = closed
         self._heartbeat: HeartbeatThread | None = None
         self._process: ProcessRow | None = None
         self._lines = LogLines(execution_id)
@@ -183,23 +189,43 @@ class ExecutionTracker:
         try:
             outcome = self._outcome(error)
             self._follow = _what_follows(outcome["status"], error)
-            while True:
-                try:
-                    self._write(outcome)
-                    break
-                except (OperationalError, InterfaceError):
-                    self._say_once()
-                    if not self._try_again():
-                        break
-                    if not connection.in_atomic_block:
-                        connection.close_if_unusable_or_obsolete()
+            if self._closings is not None and self._follow is None and self.execution_id:
+                self._closings.put(
+                    Outcome(self.execution_id, self._process_id, **outcome), self._is_closed
+                )
+                return
+            closed = self._write_until_it_lands(outcome)
         except Exception:
             logger.exception(
                 "action=close job_id=%s execution=%s failed", self.job_id, self.execution_id
             )
-        finally:
-            live_logs.forget(self._lines)
-            self._leave()
+            closed = True  # that was said
+        self._is_closed(closed)
+
+    def _is_closed(self, closed: bool) -> None:
+        """The last of it. Never raises."""
+        if not closed:
+            logger.warning(
+                "action=close job_id=%s execution=%s: already closed by someone else",
+                self.job_id,
+                self.execution_id,
+            )
+        live_logs.forget(self._lines)
+        self._leave()
+        self._tell_closed()
+
+    def _write_until_it_lands(self, outcome: dict[str, Any]) -> bool:
+        """Whether the execution was closed by this. Where no end of an outage is waited for, the row
+        is left to whoever finds that the process is gone."""
+        while True:
+            try:
+                return self._write(outcome)
+            except (OperationalError, InterfaceError):
+                self._say_once()
+                if not self._try_again():
+                    return True
+                if not connection.in_atomic_block:
+                    connection.close_if_unusable_or_obsolete()
 
     def _say_once(self) -> None:
         if not self._said:
@@ -230,19 +256,12 @@ class ExecutionTracker:
         outcome["traceback"] = storable("".join(tracebacks.format_exception(error)))
         return outcome
 
-    def _write(self, outcome: dict[str, Any]) -> None:
+    def _write(self, outcome: dict[str, Any]) -> bool:
         # Where the opening write failed the row comes late, but it comes.
         execution_id = self.execution_id or self._create()
         if self._follow is None:
-            closed = closings.write(Outcome(execution_id, self._process_id, **outcome))
-        else:
-            closed = self._write_with(self._follow, execution_id, outcome)
-        if not closed:
-            logger.warning(
-                "action=close job_id=%s execution=%s: already closed by someone else",
-                self.job_id,
-                execution_id,
-            )
+            return bool(close([Outcome(execution_id, self._process_id, **outcome)]))
+        return self._write_with(self._follow, execution_id, outcome)
 
     def _write_with(
         self, follow: Callable[[list[int]], None], execution_id: int, outcome: dict[str, Any]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from unittest.mock import patch
 
 import pytest
-from django.db import OperationalError, connections
+from django.db import DataError, OperationalError
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from scheduler_app import closing
-from scheduler_app.closing import Closings, Outcome
+from scheduler_app.closing import Closings, Outcome, close
 from scheduler_app.models import ExecutionLog, Status
 from tests.factories import ExecutionLogFactory
-from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +32,7 @@ def outcome(execution: ExecutionLog, **changes: object) -> Outcome:
 
 def test_it_writes_the_outcome() -> None:
     execution = ExecutionLogFactory(running=True)
-    assert Closings().write(outcome(execution, status=Status.CANCELLED, error_message="stopped"))
+    assert close([outcome(execution, status=Status.CANCELLED, error_message="stopped")])
     execution.refresh_from_db()
     assert (execution.status, execution.error_message) == (Status.CANCELLED, "stopped")
     assert (execution.result, execution.log) == ({"of": execution.pk}, "said so")
@@ -40,58 +41,110 @@ def test_it_writes_the_outcome() -> None:
 
 def test_nothing_is_no_json_null() -> None:
     execution = ExecutionLogFactory(running=True)
-    Closings().write(outcome(execution, result=None))
+    close([outcome(execution, result=None)])
     assert ExecutionLog.objects.filter(pk=execution.pk, result__isnull=True).exists()
 
 
 def test_what_is_closed_or_anothers_is_left_alone() -> None:
     closed = ExecutionLogFactory(running=True, status=Status.FAILED)
     others = ExecutionLogFactory(running=True)
-    assert not Closings().write(outcome(closed))
-    assert not Closings().write(Outcome(others.pk, None, "SUCCESS", timezone.now(), 1, None, ""))
+    assert not close([outcome(closed)])
+    assert not close([Outcome(others.pk, None, "SUCCESS", timezone.now(), 1, None, "")])
     others.refresh_from_db()
     assert others.status == Status.RUNNING
 
 
-class Together:
-    """Many threads that end while another one writes."""
+class Ended:
+    """Runs that are over, and what each was told of its closing."""
 
-    def __init__(self, executions: list[ExecutionLog]) -> None:
-        self.closings = Closings()
-        self.answers: list[bool | Exception] = []
-        self._threads = [threading.Thread(target=self._end, args=[each]) for each in executions]
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self.closings = Closings(self.wake)
+        self.told: dict[int, bool] = {}
 
-    def _end(self, execution: ExecutionLog) -> None:
-        try:
-            self.answers.append(self.closings.write(outcome(execution)))
-        except Exception as error:
-            self.answers.append(error)
-        connections.close_all()
-
-    def run(self) -> None:
-        with self.closings._writing:
-            for thread in self._threads:
-                thread.start()
-            assert eventually(lambda: len(self.closings._waiting) == len(self._threads))
-        for thread in self._threads:
-            thread.join()
+    def put(self, *executions: ExecutionLog, **changes: object) -> None:
+        for each in executions:
+            self.closings.put(outcome(each, **changes), partial(self.told.__setitem__, each.pk))
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.fixture
+def ended() -> Ended:
+    return Ended()
+
+
+def statuses() -> list[str]:
+    return list(ExecutionLog.objects.order_by("pk").values_list("status", flat=True))
+
+
 class TestTogether:
-    def test_those_that_wait_are_written_in_one_statement(self) -> None:
+    def test_those_that_wait_are_written_in_one_statement(
+        self, ended: Ended, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
         executions = ExecutionLogFactory.create_batch(8, running=True)
-        together = Together(executions)
-        with patch.object(closing, "_close", wraps=closing._close) as close:
-            together.run()
-        assert close.call_count == 1
-        assert together.answers == [True] * 8
+        ended.put(*executions)
+        assert ended.wake.is_set()
+        assert not ended.closings.wait(0)
+        with django_assert_num_queries(1):
+            ended.closings.work()
+        assert ended.told == {each.pk: True for each in executions}
         results = ExecutionLog.objects.filter(status=Status.SUCCESS).values_list("pk", "result")
         assert all(result == {"of": pk} for pk, result in results)
         assert len(results) == 8
+        assert ended.closings.wait(0)
 
-    def test_when_the_database_is_away_each_of_them_hears_of_it(self) -> None:
-        together = Together(ExecutionLogFactory.create_batch(3, running=True))
-        with patch.object(closing, "_close", side_effect=OperationalError("gone")):
-            together.run()
-        assert [str(answer) for answer in together.answers] == ["gone"] * 3
+    def test_who_was_closed_by_another_is_told_so(self, ended: Ended) -> None:
+        ours, others = ExecutionLogFactory.create_batch(2, running=True)
+        ExecutionLog.objects.filter(pk=others.pk).update(status=Status.FAILED)
+        ended.put(ours, others)
+        ended.closings.work()
+        assert ended.told == {ours.pk: True, others.pk: False}
+        assert statuses() == [Status.SUCCESS, Status.FAILED]
+
+    def test_while_the_database_is_away_all_wait_on_in_their_order(self, ended: Ended) -> None:
+        first, second, third = ExecutionLogFactory.create_batch(3, running=True)
+        ended.put(first, second)
+        with (
+            patch.object(closing, "close", side_effect=OperationalError("gone")),
+            pytest.raises(OperationalError, match="gone"),
+        ):
+            ended.closings.work()
+        assert not ended.told
+        assert not ended.closings.wait(0)
+        ended.put(third)
+        ended.closings.work()
+        assert list(ended.told) == [first.pk, second.pk, third.pk]
+        assert statuses() == [Status.SUCCESS] * 3
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_cannot_be_written_keeps_no_other_open(
+        self, ended: Ended, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        before, bad, after = ExecutionLogFactory.create_batch(3, running=True)
+        ended.put(before)
+        ended.put(bad, duration_ms=2**63)
+        ended.put(after)
+        ended.closings.work()
+        assert ended.told == {before.pk: True, bad.pk: False, after.pk: True}
+        assert statuses() == [Status.SUCCESS, Status.RUNNING, Status.SUCCESS]
+        assert f"action=close execution={bad.pk} failed" in caplog.text
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_outage_while_each_is_tried_alone_leaves_those_not_written(
+        self, ended: Ended
+    ) -> None:
+        before, bad, after = ExecutionLogFactory.create_batch(3, running=True)
+        ended.put(before, bad, after)
+        answers = [DataError("bad"), {before.pk}, DataError("bad"), OperationalError("gone")]
+        with (
+            patch.object(closing, "close", side_effect=answers),
+            pytest.raises(OperationalError, match="gone"),
+        ):
+            ended.closings.work()
+        assert ended.told == {before.pk: True, bad.pk: False}
+        ended.closings.work()
+        assert ended.told[after.pk]
+
+    def test_an_idle_closer_holds_no_connection(self, ended: Ended) -> None:
+        with patch.object(closing, "connections") as connections:
+            ended.closings.work()
+        connections.close_all.assert_called_once_with()

@@ -461,6 +461,25 @@ class TestService:
             )
             assert eventually(lambda: statuses("copy_files") == ["SUCCESS"] * 10, seconds=5)
 
+    def test_a_run_that_ended_keeps_no_thread_until_it_is_closed(self, jobs: JobRegistry) -> None:
+        held, ran = threading.Event(), []
+        for job_id in ("first", "second"):
+            jobs.register(job_id, name=job_id)(lambda run: ran.append(run.job_id))
+        service = SchedulerService(jobs, threads=1)
+        work = service._closings.work
+        with patch.object(service._closings, "work", lambda: held.wait(10) and work()):
+            service.start()
+            try:
+                assert eventually(lambda: service.leadership.fence)
+                for job_id in ("first", "second"):
+                    configs.queue_run(job_id, Cause.API, jobs=jobs)
+                assert eventually(lambda: len(ran) == 2, seconds=5)
+                assert statuses("first") == statuses("second") == ["RUNNING"]
+            finally:
+                held.set()
+                service.stop(5)
+        assert statuses("first") == statuses("second") == ["SUCCESS"]
+
     def test_what_is_claimed_and_not_started_is_given_back_by_a_stop(
         self, jobs: JobRegistry
     ) -> None:

@@ -168,10 +168,10 @@ def test_a_database_failure_on_exit_is_repeated_until_it_lands(
 
     real, failures = ExecutionTracker._write, [OperationalError("gone")] * 3
 
-    def write(self: ExecutionTracker, outcome: dict[str, object]) -> None:
+    def write(self: ExecutionTracker, outcome: dict[str, object]) -> bool:
         if failures:
             raise failures.pop()
-        real(self, outcome)
+        return real(self, outcome)
 
     with (
         patch.object(ExecutionTracker, "_write", write),
