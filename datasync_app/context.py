@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from datasync_app.engine.identity import is_generated, stored_identity
-from datasync_app.tushare.transport import is_loopback
+from datasync_app.tushare.addresses import is_loopback
 
 
 def source(request: HttpRequest) -> dict[str, object]:

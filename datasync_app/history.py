@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELP = "history_shards"
 LOOK_SECONDS = 0.5
 
 
@@ -210,7 +209,7 @@ def fetch(
     session.expect(sum(len(plan.calls) for plan in plans))
     count = shards.lay_out(session.task, plans, start, end, size=size)
     asked = helpers.ask(
-        HELP, min(count, settings.SYNC_HISTORY_WORKERS) - 1, task_id=session.task.pk
+        tasks.HISTORY_HELP, min(count, settings.SYNC_HISTORY_WORKERS) - 1, task_id=session.task.pk
     )
     logger.info("action=shards task=%s shards=%s helpers=%s", session.task.pk, count, asked)
     coordinator = Coordinator(session, plans)
@@ -258,7 +257,6 @@ class _HelperGuard:
 _helping = threading.Lock()
 
 
-@helpers.register_help(HELP)
 def help_with_history(stop: threading.Event, *, task_id: int) -> bool:
     """Work on the shards of a task; whether some are left that may become free.
 

@@ -1,32 +1,38 @@
 """The six jobs, as thin entrances to the engine.
 
 A job that leaves due cells behind fails with a sentence that names them; what it did store stays.
+
+Every process knows the jobs, and few run them: what a run needs is loaded by the run.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from datasync_app import daily
 from datasync_app.datasets import DAILY, FINA_INDICATOR, STOCK_BASIC
 from datasync_app.dates import MarketDate, check_range, market_day, show_date
-from datasync_app.engine import concepts, ledger
-from datasync_app.engine.finance.run import FinanceRun
+from datasync_app.engine import ledger, tasks
 from datasync_app.engine.plan import FIRST_DAYS
 from datasync_app.engine.report import DatasetReport, incomplete
 from datasync_app.errors import Parked, SyncIncomplete, TaskStopped
 from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.session import Session, open_session
 from scheduler_app.errors import RunCancelled
+from scheduler_app.helpers import register_help
 from scheduler_app.models import Cause
 from scheduler_app.registry import register_job
 from scheduler_app.run import Run
+
+if TYPE_CHECKING:
+    from datasync_app import daily
 
 Result = Mapping[str, object]
 
@@ -85,6 +91,8 @@ def sync_daily_by_date(
     run: Run, start: MarketDate | None = None, end: MarketDate | None = None
 ) -> Result:
     """Fill every missing or incomplete trade date from the horizon on, holes included."""
+    from datasync_app import daily
+
     with _session(run) as session:
         return _end(run, session, daily.keep_up(session, start, end))
 
@@ -97,6 +105,8 @@ def sync_daily_by_date(
 )
 def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
     """Move the horizon back to SYNC_START_DATE or a given date, newest first, in batches."""
+    from datasync_app import daily
+
     batch_size = settings.SYNC_DAILY_HISTORY_BATCH_SIZE
     with _session(run, batch_size=batch_size) as session:
         first = start or settings.SYNC_START_DATE
@@ -106,6 +116,8 @@ def sync_daily_history(run: Run, start: MarketDate | None = None) -> Result:
 @register_job("sync_incremental_finance", name="Finance reports", default_cron="0 0 * * *")
 def sync_incremental_finance(run: Run) -> Result:
     """Fetch reports: failed ones again, then disclosed ones, then companies that lack some."""
+    from datasync_app.engine.finance.run import FinanceRun
+
     with _session(run) as session:
         result = _result(FinanceRun(session.engine).incremental())
         _follow_awaited(run, session)
@@ -120,6 +132,8 @@ def sync_incremental_finance(run: Run) -> Result:
 )
 def sync_history_finance(run: Run, start: MarketDate | None = None) -> Result:
     """Fetch all reports from SYNC_FINANCE_HISTORY_START_DATE or a given date on, newest first."""
+    from datasync_app.engine.finance.run import FinanceRun
+
     batch_size = settings.SYNC_FINANCE_HISTORY_BATCH_SIZE
     with _session(run, batch_size=batch_size) as session:
         first = start or settings.SYNC_FINANCE_HISTORY_START_DATE
@@ -139,6 +153,8 @@ def _follow_awaited(run: Run, session: Session) -> None:
 @register_job("sync_concept_data", name="Concepts", default_cron="30 18 * * *")
 def sync_concept_data(run: Run) -> Result:
     """Fetch concepts and their constituents, from the source that SYNC_CONCEPT_SOURCE names."""
+    from datasync_app.engine import concepts
+
     with _session(run) as session:
         now = session.now()
         today = market_day(now)
@@ -163,6 +179,14 @@ def sync_concept_data(run: Run) -> Result:
                 run.follow_up(again)
             return result
         return _result(reports)
+
+
+@register_help(tasks.HISTORY_HELP)
+def help_with_history(stop: threading.Event, *, task_id: int) -> bool:
+    """Work on the shards of a history that runs elsewhere; whether there may be more to do later."""
+    from datasync_app import history
+
+    return history.help_with_history(stop, task_id=task_id)
 
 
 @contextmanager

@@ -14,15 +14,15 @@ from django.utils import timezone, translation
 
 from datasync_app.datasets.base import Cell
 from datasync_app.engine import tasks
+from datasync_app.engine.guard import Guard
 from datasync_app.engine.identity import refuse_foreign
 from datasync_app.engine.report import DatasetReport
-from datasync_app.engine.run import Engine, Guard
 from datasync_app.errors import Parked, TaskStopped
 from datasync_app.models import SyncTask, TaskStatus
-from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app.models import OPEN_STATUSES, ExecutionLog
 
 if TYPE_CHECKING:
+    from datasync_app.engine.run import Engine
     from datasync_app.tushare.client import TushareClient
 
 # While a run waits for quota, its task shows a sign of life this often.
@@ -82,6 +82,10 @@ def open_session(
         SourceMismatch: the database belongs to another source than the one that would be asked.
         NoSource: there is neither a token nor a running sandbox.
     """
+    # What fetches and stores is loaded by who does: no scheduler's start waits for it.
+    from datasync_app.engine.run import Engine
+    from datasync_app.tushare.from_settings import client_from_settings
+
     is_own = client is None
     client = client or client_from_settings()
     refuse_foreign(client.base_url, has_token=bool(settings.TUSHARE_TOKEN))

@@ -12,6 +12,7 @@ from scheduler_app.api.problems import unknown_path
 from stocksync.doctor_api import DoctorView
 from stocksync.doctor_page import doctor_page
 
+admin.autodiscover()
 admin.site.site_header = "StockSync"
 admin.site.site_title = "StockSync"
 admin.site.index_title = _("Overview")

@@ -8,3 +8,6 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stocksync.settings")
 application = get_wsgi_application()
+
+# Every page is loaded before the workers fork, once for all of them, and not by the first request.
+import stocksync.urls  # noqa: E402, F401

@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+    Mask = NDArray[np.bool_]
 
 # Older bars on days that the calendar has closed are real (000002.SZ on 19921004).
 CALENDAR_HOLDS_FROM = dt.date(1996, 1, 1)
@@ -59,12 +60,19 @@ NO_PRICE = Rule(
         & ((rows["open"] <= 0) | (rows["high"] <= 0) | (rows["low"] <= 0) | (rows["close"] <= 0))
     ),
 )
+
+
+def _is_on_closed_day(rows: Columns) -> Mask:
+    import numpy as np  # dear to load, and declarations are read by who judges no rows
+
+    held = rows["trade_date"] >= np.datetime64(CALENDAR_HOLDS_FROM)
+    return held & rows.closed("trade_date")
+
+
 ON_CLOSED_DAY = Rule(
     "closed_day",
     "the exchanges were closed that day",
-    lambda rows: (
-        (rows["trade_date"] >= np.datetime64(CALENDAR_HOLDS_FROM)) & rows.closed("trade_date")
-    ),
+    _is_on_closed_day,
 )
 
 NO_CLOSE = Rule("no_close", "the close is 0 or less", lambda rows: rows["close"] <= 0)

@@ -16,13 +16,13 @@ from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptLis
 from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine import ledger
 from datasync_app.engine.calendar import open_days
+from datasync_app.engine.guard import Fence
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.intervals import EMPTY, merge_intervals
 from datasync_app.engine.plan import Plan
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, typed_rows
 from datasync_app.engine.run import Engine
-from datasync_app.engine.store import Fence
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger
 from datasync_app.tushare.outcomes import Answer
 

@@ -11,8 +11,8 @@ from django.db import connection
 from datasync_app.datasets import DATASETS
 from datasync_app.datasets.base import Dataset
 from datasync_app.engine.checks import find_disputes
+from datasync_app.engine.guard import Fence
 from datasync_app.engine.judge import Judge
-from datasync_app.engine.store import Fence
 from datasync_app.engine.suspensions import suspended_on
 from datasync_app.models import SyncLedger
 

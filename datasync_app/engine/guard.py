@@ -5,10 +5,14 @@ The engine does not know who started it. Whoever did gives it a `Guard`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from django.db import transaction
+
+# Opens the transaction of a commit, which refuses when the run has been replaced.
+Fence = Callable[[], AbstractContextManager[None]]
 
 
 class Guard(Protocol):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from datasync_app.errors import SourceMismatch
 from datasync_app.models import SourceIdentity
-from datasync_app.tushare.transport import is_loopback
+from datasync_app.tushare.addresses import is_loopback
 
 REAL_SOURCE = "tushare"
 _ONLY_ROW = 1

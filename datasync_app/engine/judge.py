@@ -16,9 +16,9 @@ from datasync_app.engine.checks import (
     judge_codes,
     judge_days,
 )
+from datasync_app.engine.guard import Fence
 from datasync_app.engine.renumbering import Renumbering
 from datasync_app.engine.rows import TypedRows
-from datasync_app.engine.store import Fence
 from datasync_app.engine.suspensions import may_not_be_asked_for, suspended_on
 from datasync_app.engine.universe import Universe
 from datasync_app.models import GOOD_STATES, CellState, SyncLedger

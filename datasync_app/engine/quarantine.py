@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datasync_app.datasets.base import Cell, Dataset
-from datasync_app.datasets.rules import Mask, Rule
+from datasync_app.datasets.rules import Rule
 from datasync_app.engine.checks import Earlier, Verdict, agrees
 from datasync_app.engine.columns import Column, no_values, plain
 from datasync_app.engine.held import Key, keys, name_of
@@ -138,7 +139,7 @@ class _View:
             field = next(field for field in self._dataset.fields if field.name == name)
             return no_values(field, len(self._rows))
 
-    def closed(self, name: str) -> Mask:
+    def closed(self, name: str) -> NDArray[np.bool_]:
         days = self[name]
         # The cell of a trade date was planned because the calendar has that day open.
         others = [

@@ -15,7 +15,7 @@ from datasync_app.engine import disputes
 from datasync_app.engine.accounts import Accounts, Books
 from datasync_app.engine.fetch import Fetched
 from datasync_app.engine.frontier import Frontier
-from datasync_app.engine.guard import Guard, OwnGuard
+from datasync_app.engine.guard import Fence, Guard, OwnGuard
 from datasync_app.engine.judge import Judge
 from datasync_app.engine.lanes import Lanes
 from datasync_app.engine.plan import Plan, plan_range
@@ -25,7 +25,6 @@ from datasync_app.engine.prerequisites import (
     refuse_to_plan_without,
 )
 from datasync_app.engine.report import DatasetReport
-from datasync_app.engine.store import Fence
 from datasync_app.engine.suspensions_first import SuspensionsFirst, waits_for_suspensions
 from datasync_app.engine.wanted_suspensions import plan_suspensions
 from datasync_app.models import CellState

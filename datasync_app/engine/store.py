@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from django.db import connection
@@ -14,12 +13,12 @@ from datasync_app.datasets.base import Cell, Dataset, Writing
 from datasync_app.engine import held, ledger, quarantine, restate
 from datasync_app.engine.binary_copy import HEADER, TRAILER
 from datasync_app.engine.checks import Earlier, Verdict
+from datasync_app.engine.guard import Fence
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.rows import TypedRows
 from datasync_app.engine.versions import contents_of, merge_versions
 from datasync_app.models import CellState, SyncLedger
 
-Fence = Callable[[], AbstractContextManager[None]]
 Judge = Callable[[TypedRows, Earlier | None], Verdict]
 
 _MERGE_BATCH = 2000

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import connection
 
 from datasync_app.tushare.access import Access, LimitRules
+from datasync_app.tushare.addresses import is_loopback
 from datasync_app.tushare.circuit import circuit_of
 from datasync_app.tushare.database import Values
 from datasync_app.tushare.journal import call_journal
 from datasync_app.tushare.knowledge import StoredKnowledge
 from datasync_app.tushare.limits import EndpointLimiters, account_of, stored_limiters
 from datasync_app.tushare.outcomes import NoSource
-from datasync_app.tushare.transport import is_loopback, utc_now
+from datasync_app.tushare.transport import utc_now
 
 if TYPE_CHECKING:
     from datasync_app.tushare.client import TushareClient

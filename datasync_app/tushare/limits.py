@@ -16,12 +16,13 @@ from typing import Protocol
 
 from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.account import Account
+from datasync_app.tushare.addresses import is_loopback
 from datasync_app.tushare.database import quota_database
 from datasync_app.tushare.knowledge import Knowledge, MemoryKnowledge, StoredKnowledge
 from datasync_app.tushare.outcomes import Denied, RateLimited, show_call
 from datasync_app.tushare.rate_limiter import SlidingWindowRateLimiter
 from datasync_app.tushare.shared_limiter import SharedRateLimiter
-from datasync_app.tushare.transport import is_loopback, utc_now
+from datasync_app.tushare.transport import utc_now
 from datasync_app.tushare.turns import OwnTurn, SharedTurn, Turn, turn_while
 from datasync_app.tushare.wire import Call
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import ipaddress
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
+from datasync_app.tushare.addresses import is_loopback
 from datasync_app.tushare.deadline import Deadline, WatchedAdapter, deadline
 from datasync_app.tushare.outcomes import HungUp, TransportFailure, show_call
 from datasync_app.tushare.wire import Call, Reply
@@ -166,16 +166,6 @@ class Transport:
                 self._idle.append(session)
                 return
         session.close()
-
-
-def is_loopback(url: str) -> bool:
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _root_cause(problem: BaseException | None) -> str:

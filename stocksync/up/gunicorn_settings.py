@@ -11,6 +11,7 @@ _host = f"[{_environment.host}]" if ":" in _environment.host else _environment.h
 bind = f"{_host}:{_environment.port}"
 worker_class = "gthread"
 workers = 2
+preload_app = True
 threads = 8
 timeout = 60
 # Below supervisord's 30 seconds, so that a slow request ends in peace and not in SIGKILL.

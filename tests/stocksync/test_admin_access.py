@@ -10,6 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 
+import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
 from datasync_app.models import SyncLedger
 from scheduler_app.admin.look import ReadOnly
 from scheduler_app.models import ExecutionLog, JobConfig

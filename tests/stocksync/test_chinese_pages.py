@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
 
+import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
 from scheduler_app.models import ExecutionLog, Status
 from tests.datasync_app.factories import (
     EndpointAccessFactory,

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 
+import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
 from tests.scheduler_app.web import VIEW, logged_in
 
 pytestmark = pytest.mark.django_db

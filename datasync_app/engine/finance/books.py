@@ -17,10 +17,10 @@ from datasync_app.engine.finance.calls import Calls
 from datasync_app.engine.finance.failures import note_failure, resolve
 from datasync_app.engine.finance.judge import Received, settle
 from datasync_app.engine.finance.restated import record_restated
+from datasync_app.engine.guard import Fence
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.report import DatasetReport
 from datasync_app.engine.rows import BadRows, TypedRows, typed_rows
-from datasync_app.engine.store import Fence
 from datasync_app.engine.versions import contents_of, lock_versions, merge_versions
 from datasync_app.models import GOOD_STATES, CellState, CodeChange, SyncLedger
 from datasync_app.tushare.outcomes import Answer

@@ -25,6 +25,7 @@ class Command(BaseCommand):
         "Parquet files by dataset and year, a DuckDB file of views over them, and qlib's layout. Only what "
         "changed is written anew, and readers see all of it at once. What the ledger cannot prove is refused."
     )
+    requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -30,6 +30,7 @@ from stocksync.postgres.reader import (
 
 class Command(BaseCommand):
     help = "Print a read-only address (DSN) of the database, for notebooks."
+    requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -3,8 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +22,6 @@ from datasync_app.tushare.outcomes import (
     SourceAway,
     TransportFailure,
 )
-from tests import processes
 from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer, reply
 
 if TYPE_CHECKING:
@@ -141,23 +138,6 @@ def test_it_passes_the_row_cap_on(serve: Serve, connect: Connect) -> None:
 def test_it_is_never_stored(connect: Connect) -> None:
     with pytest.raises(TypeError, match="never stored"):
         pickle.dumps(connect("http://127.0.0.1:9"))
-
-
-@pytest.mark.django_db
-def test_who_makes_no_call_does_without_the_sdk_and_the_libraries_that_it_brings() -> None:
-    web = "import django, sys; django.setup(); import stocksync.urls; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", web],
-        cwd=processes.REPOSITORY,
-        env=processes.environment(DJANGO_SETTINGS_MODULE="stocksync.settings"),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=True,
-    ).stdout.split()
-
-    assert "datasync_app.jobs" in loaded
-    assert not {"tushare", "pandas"} & set(loaded)
 
 
 @pytest.fixture

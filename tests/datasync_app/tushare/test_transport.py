@@ -14,6 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from datasync_app.tushare.addresses import is_loopback
 from datasync_app.tushare.circuit import Circuit, Way
 from datasync_app.tushare.client import TushareClient
 from datasync_app.tushare.journal import CallJournal
@@ -23,7 +24,7 @@ from datasync_app.tushare.outcomes import (
     TransportFailure,
     TushareError,
 )
-from datasync_app.tushare.transport import Transport, is_loopback
+from datasync_app.tushare.transport import Transport
 from datasync_app.tushare.wire import Call
 from tests.datasync_app.tushare.faulty_server import (
     ROWS,
