@@ -77,10 +77,14 @@ class ChartedAdmin(ReadOnlyAdmin):
 class StockBasicAdmin(StockPages, ReadOnlyAdmin):
     """Every code of the stock list; a code leads to its chart."""
 
-    list_display = ["ts_code", "name", "industry", "market", "list_status", "list_date"]
+    list_display = ["code", "name", "industry", "market", "list_status", "list_date"]
     list_filter = ["list_status"]
     search_fields = ["ts_code__istartswith", "name"]
     search_help_text = _("how its code begins, or a part of its name")
+
+    @admin.display(description=_("code"), ordering="ts_code")
+    def code(self, stock: StockBasic) -> str:
+        return str(stock.pk)
 
 
 @admin.register(SyncTask)

@@ -70,7 +70,7 @@ class ReportPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             "title": gettext("Completeness report"),
             "form": form,
             "report": report,
-            "recipe": RECIPE,
+            "recipe": gettext(RECIPE),
         }
         if report is not None:
             context["parts"] = [_shown(part) for part in report.parts]

@@ -170,7 +170,7 @@ def _parse(expression: str) -> str:
             "of month, month, weekday."
         ) % {"value": short(expression), "count": len(parts)}
         if len(parts) == 6:
-            sentence = f"{sentence} {_('Seconds are not supported: use an interval.')}"
+            sentence += " " + _("Seconds are not supported: use an interval.")
         raise InvalidCron(sentence)
     for field, text in zip(_FIELDS, parts, strict=True):
         field.check(text.upper())

@@ -193,7 +193,7 @@ class DatasetReport:
             said = _("%(count)d open, such as %(cell)s (%(why)s)")
             text += f"; {said % {'count': len(self.open_cells), 'cell': key, 'why': why}}"
         if self.awaited:
-            text += f"; {_('%d awaited') % len(self.awaited)}"
+            text += "; " + _("%d awaited") % len(self.awaited)
         if self.left:
             text += f"; {self.left}"
         return f"{text}; {self.stopped}" if self.stopped else text

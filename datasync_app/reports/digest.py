@@ -11,10 +11,13 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from datasync_app.datasets.base import Dataset
 from datasync_app.reports.content import Span, copied, ledger_sql, rows_sql
 
-RECIPE = (
+# For programs as it is, for people in their language.
+RECIPE = gettext_noop(
     "Per dataset, rows and ledger: the SHA-256 of what PostgreSQL writes for "
     "COPY (sql) TO STDOUT (FORMAT csv), in UTF-8, with extra_float_digits = 1 (its default). "
     "Over all: the SHA-256 of one line 'name rows ledger', ended by a line feed, for each dataset, "

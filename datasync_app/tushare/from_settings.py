@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from datasync_app.tushare.access import Access, LimitRules
 from datasync_app.tushare.addresses import is_loopback
@@ -121,6 +122,6 @@ def source_from_settings() -> tuple[str, str]:
         base_url = ""
     if not base_url:
         raise NoSource(
-            "There is no source to sync from: set TUSHARE_TOKEN, or start `manage.py sandbox`."
+            _("There is no source to sync from: set TUSHARE_TOKEN, or start `manage.py sandbox`.")
         )
     return SANDBOX_TOKEN, base_url

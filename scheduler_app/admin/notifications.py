@@ -51,6 +51,11 @@ class ChannelAdmin(base.ModelAdmin):
         name = "scheduler_app_notificationchannel_test"
         return [path("<int:channel_id>/test/", view, name=name), *super().get_urls()]
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What waits for a channel goes with it, though nobody deletes a message by itself."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, needed - {Notification._meta.verbose_name}, protected
+
     def changeform_view(
         self,
         request: HttpRequest,

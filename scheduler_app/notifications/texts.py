@@ -1,4 +1,7 @@
-"""What people read: a subject and a few lines, in the language of the channel."""
+"""What people read: a subject and a few lines, in the language of the channel.
+
+One schedule is named and several are counted: no matter of plurals, of which Chinese has none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from datetime import datetime
 from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 NAMED_AT_MOST = 20
 ERROR_AT_MOST = 500
@@ -38,42 +40,29 @@ class Told:
 
 
 def failing(jobs: Sequence[Told]) -> Text:
-    return _of(
-        jobs,
-        ngettext("%(name)s fails", "%(count)d schedules fail", len(jobs)),
-        _("After the last attempt, since:"),
-    )
+    subject = _("%(name)s fails") if len(jobs) == 1 else _("%(count)d schedules fail")
+    return _of(jobs, subject, _("After the last attempt, since:"))
 
 
 def recovered(jobs: Sequence[Told]) -> Text:
-    return _of(
-        jobs,
-        ngettext("%(name)s works again", "%(count)d schedules work again", len(jobs)),
-        _("With a success at:"),
-    )
+    subject = _("%(name)s works again") if len(jobs) == 1 else _("%(count)d schedules work again")
+    return _of(jobs, subject, _("With a success at:"))
 
 
 def paused(jobs: Sequence[Told]) -> Text:
-    return _of(
-        jobs,
-        ngettext("%(name)s paused itself", "%(count)d schedules paused themselves", len(jobs)),
-        _("Until somebody resumes it, since:"),
-    )
+    one, many = _("%(name)s paused itself"), _("%(count)d schedules paused themselves")
+    return _of(jobs, one if len(jobs) == 1 else many, _("Until somebody resumes it, since:"))
 
 
 def no_success(jobs: Sequence[Told]) -> Text:
-    return _of(
-        jobs,
-        ngettext(
-            "%(name)s: no success in time", "%(count)d schedules: no success in time", len(jobs)
-        ),
-        _("No run has succeeded today, and one should have by:"),
-    )
+    one, many = _("%(name)s: no success in time"), _("%(count)d schedules: no success in time")
+    heading = _("No run has succeeded today, and one should have by:")
+    return _of(jobs, one if len(jobs) == 1 else many, heading)
 
 
 def test(channel: str) -> Text:
     return Text(
-        f"StockSync: {_('a test')}",
+        "StockSync: " + _("a test"),
         signed(_("This is a test of the notification channel %s.") % channel),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 
 import pytest
 from babel.messages.catalog import Catalog, Message
 
 from tests.messages.catalogues import as_po, compiled, faults, placeholders, po_of, said, stored
-from tests.messages.extraction import APPS, messages_of
+from tests.messages.extraction import APPS, KEYWORDS, messages_of
+from tests.processes import REPOSITORY
 
 REFRESH = "run `make messages`, and translate what it lists"
 
@@ -29,6 +31,22 @@ def test_what_the_code_says_is_in_the_catalogue(app: str) -> None:
         if message.id and catalogue.get(_text(message), message.context) is None
     ]
     assert absent == [], REFRESH
+
+
+@each_app
+def test_no_message_stands_where_it_is_not_found(app: str) -> None:
+    """What is marked inside an f-string is in no catalogue: Babel does not look there."""
+    hidden = [
+        f"{path}:{call.lineno}"
+        for path in sorted((REPOSITORY / app).rglob("*.py"))
+        for text in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in KEYWORDS
+        and isinstance(call.args[0], ast.Constant)
+    ]
+    assert hidden == []
 
 
 @each_app

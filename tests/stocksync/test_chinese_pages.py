@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
-from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
-from knox.models import AuthToken
 
-import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
+from datasync_app.datasets import DATASETS
 from scheduler_app.models import ExecutionLog, Status
-from tests.datasync_app.factories import (
-    EndpointAccessFactory,
-    LedgerFactory,
-    SyncTaskFactory,
-    TushareCallFactory,
-)
-from tests.factories import ExecutionLogFactory
-from tests.scheduler_app.web import account, scheduler_runs
+from tests.every_page import hold_rows, lists_and_forms, of_rows
+from tests.scheduler_app.web import account
 
 pytestmark = pytest.mark.django_db
 
@@ -33,13 +22,17 @@ NAMES = {
     # the product, its source, and what they are called everywhere
     "stocksync", "tushare", "token", "api", "cron", "json", "url", "utc", "cst", "interval", "ms",
     "apprise", "csv", "shanghai", "asia", "qlib", "etag", "python", "tonghuashun", "zh", "hans",
-    "english", "en", "esc", "control", "mac", "command", "daily", "id",
+    "english", "en", "esc", "control", "mac", "command", "id", "postgresql", "utf", "yyyymmdd",
+    # datasets, columns, rules, arguments, settings
+    *DATASETS, "close", "high", "start", "end",
     # what a schedule is written with
     "sun", "sat", "manage", "py", "runscheduler", "go", "live", "env",
     # a name of a person, or of a page of the browser
     "superuser", "boss",
 }  # fmt: skip
 WORD = re.compile(r"(?<![\w./:@=-])[A-Za-z]{2,}(?![\w/:@=-]|\.\w)")
+# What is to be typed in as it stands.
+CODE = re.compile(r"`[^`]*`")
 SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-sure"}
 # What is there for programs, or is an icon's name; and what is shown as it was stored.
 UNSEEN = {"script", "style", "code", "pre", "svg"}
@@ -87,7 +80,7 @@ def english_of(page: str) -> list[str]:
     return [
         " ".join(text.split())[:100]
         for text in reader.texts
-        if any(word.lower() not in NAMES for word in WORD.findall(text))
+        if any(word.lower() not in NAMES for word in WORD.findall(CODE.sub("", text)))
     ]
 
 
@@ -95,59 +88,30 @@ def english_of(page: str) -> list[str]:
 def client() -> Client:
     """A superuser's browser, which asks for Chinese; there is something on each page."""
     boss = account(superuser=True)
-    ExecutionLogFactory.create(job_id="sync_daily_by_date", status=Status.FAILED)
-    ExecutionLogFactory.create(
-        job_id="sync_stock_basic", status=Status.RUNNING, started_at=timezone.now()
-    )
-    LedgerFactory.create(
-        state="partial",
-        missing={"600000.SH": "unexplained"},
-        doubt={"since": "2026-03-02T18:00:00+08:00", "lacks": "3", "such_as": ["600000.SH"]},
-    )
-    SyncTaskFactory.create(expected_cells=10, current_offset=4, updated_at=timezone.now())
-    EndpointAccessFactory.create()
-    TushareCallFactory.create(at=timezone.now())
-    Group.objects.create(name="研究")
-    AuthToken.objects.create(boss)
-    scheduler_runs()
+    hold_rows(boss)
     client = Client(headers=CHINESE)
     client.force_login(boss)
     return client
 
 
-def pages() -> Iterator[str]:
-    """The addresses of the admin that need no row: its lists, its forms, its own pages."""
-    yield from ("admin:index", "admin:password_change")
-    for model, page in admin.site._registry.items():
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        yield f"{name}_changelist"
-        if "ReadOnly" not in page.has_add_permission.__qualname__:
-            yield f"{name}_add"
-    yield "admin:datasync_app_syncledger_calendar"
-    yield "admin:datasync_app_syncledger_report"
-
-
 # In one test: what takes time is the rows, not the pages.
 def test_a_page_has_no_english(client: Client) -> None:
     found = {}
-    for name in pages():
-        answer = client.get(reverse(name))
-        assert answer.status_code == 200, name
+    for address in lists_and_forms():
+        answer = client.get(address)
+        assert answer.status_code == 200, address
         assert '<html lang="zh-hans"' in answer.content.decode()
-        found[name] = english_of(answer.content.decode())
+        found[address] = english_of(answer.content.decode())
     found["login"] = english_of(Client().get("/admin/login/", headers=CHINESE).content.decode())
     assert {name: words for name, words in found.items() if words} == {}
 
 
 def test_a_row_has_no_english(client: Client) -> None:
     found = {}
-    for model in admin.site._registry:
-        for row in model._default_manager.all()[:1]:
-            name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-            for kind in ("change", "history", "delete"):
-                answer = client.get(reverse(f"{name}_{kind}", args=[row.pk]))
-                if answer.status_code == 200:
-                    found[f"{name}_{kind}"] = english_of(answer.content.decode())
+    for address in of_rows("change", "history", "delete"):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        found[address] = english_of(answer.content.decode())
     assert len(found) > 15
     assert {name: words for name, words in found.items() if words} == {}
 

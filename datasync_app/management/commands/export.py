@@ -72,9 +72,9 @@ class Command(BaseCommand):
             Folder(path), datasets, now=timezone.now(), allow_incomplete=options["allow_incomplete"]
         )
         for name in outcome.written:
-            self.stdout.write(f"{_('written')} {name}")
+            self.stdout.write(_("written") + f" {name}")
         for name in outcome.dropped:
-            self.stdout.write(f"{_('dropped')} {name}")
+            self.stdout.write(_("dropped") + f" {name}")
         said = _("%(path)s: %(written)d files written, %(kept)d unchanged, %(rows)d rows")
         told = {"path": path, "written": len(outcome.written), "kept": len(outcome.kept)}
         self.stdout.write(said % {**told, "rows": outcome.rows})

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from scheduler_app.models import Delivery, Notification, NotificationChannel
+from scheduler_app.notifications.messages import write_test
 from scheduler_app.notifications.sealing import unseal
 from tests.scheduler_app.web import logged_in, scheduler_runs
 from tests.webhook import SECRET, Receiver, channel
@@ -190,3 +191,14 @@ def test_messages_are_there_to_read(client: Client) -> None:
     assert "Since &lt;b&gt;six&lt;/b&gt;." in text
     assert "tried 1 times; again at" in text
     assert client.get(f"{MESSAGES}add/").status_code == 403
+
+
+def test_a_channel_is_deleted_with_what_waits_for_it() -> None:
+    team = channel()
+    write_test(team)
+    boss = logged_in(superuser=True)
+    address = f"/admin/scheduler_app/notificationchannel/{team.pk}/delete/"
+    assert "a test" in boss.get(address).content.decode()
+    boss.post(address, {"post": "yes"})
+    assert not NotificationChannel.objects.exists()
+    assert not Notification.objects.exists()
