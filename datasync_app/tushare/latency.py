@@ -8,7 +8,8 @@ from collections import deque
 
 REMEMBERED = 100
 UNKNOWN_SECONDS = 0.5
-FEWEST, MOST = 2, 16
+# The most keeps 500 calls a minute busy while each takes almost six seconds.
+FEWEST, MOST = 2, 48
 
 
 class Latencies:

@@ -11,7 +11,7 @@ from tests.datasync_app.tushare.faulty_server import ROWS, FaultyServer, answer
 
 @pytest.mark.parametrize(
     ("latency", "limit", "calls"),
-    [(0.3, 195, 2), (0.3, 490, 4), (1.0, 490, 10), (0.001, 45, 2), (3.0, 980, 16)],
+    [(0.3, 195, 2), (0.3, 490, 4), (1.0, 490, 10), (0.001, 45, 2), (5.0, 490, 42), (9.0, 980, 48)],
 )
 def test_it_has_as_many_calls_under_way_as_hide_the_latency(
     latency: float, limit: int, calls: int
