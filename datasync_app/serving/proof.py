@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Max, Min
 from django.utils.translation import gettext as _
 
@@ -39,6 +41,25 @@ _OF_A_REPORT = dt.timedelta(days=730)
 _BEFORE_LISTING = dt.timedelta(days=5 * 366)
 # The source has boards of other kinds too, which nobody fetches.
 _PART_OF_THE_SOURCE = frozenset({"ths_index", "ths_member"})
+_GOOD_DAYS = """
+    SELECT cell_date FROM sync_ledger
+    WHERE dataset = %(dataset)s AND state = ANY(%(good)s) AND NOT not_asked ?| %(columns)s
+        AND cell_date BETWEEN %(first)s AND %(last)s
+"""
+# Whether the calendar of every year is held, and the open days without a good cell, newest first. In
+# PostgreSQL: thousands of days are compared for a long history, and few are named.
+_LACKING_DAYS = f"""
+    SELECT
+        (SELECT count(*) FROM sync_ledger WHERE dataset = 'trade_cal' AND cell = ANY(%(years)s)
+            AND state = ANY(%(good)s)) = cardinality(%(years)s::text[]),
+        ARRAY(
+            SELECT DISTINCT cal_date FROM trade_cal
+            WHERE exchange = ANY(%(exchanges)s) AND is_open = 1
+                AND cal_date BETWEEN %(first)s AND %(last)s
+                AND cal_date NOT IN ({_GOOD_DAYS} AND cell_date IS NOT NULL)
+            ORDER BY cal_date DESC
+        )
+"""  # noqa: S608 (of our own parts)
 _NOT_GOOD_REPORTS = """
     SELECT cell, coalesce(state, ''), coalesce(last_error, '') FROM standing
     WHERE NOT is_good ORDER BY cell DESC
@@ -93,13 +114,26 @@ def _before_if_not_good(
 
 
 def _open_days_not_good(query: Query, first: dt.date, last: dt.date) -> list[Cell]:
-    """Newest first. By their dates: thousands of them are compared, and few are named."""
-    good = SyncLedger.objects.filter(
-        dataset=query.table.dataset.name, state__in=GOOD_STATES, cell_date__range=(first, last)
-    ).exclude(not_asked__has_any_keys=list(query.columns))
-    held = set(good.values_list("cell_date", flat=True))
-    days = open_days(first, last)
-    return [Cell(show_date(day), day) for day in reversed(days) if day not in held]
+    """Newest first."""
+    if first > last:
+        return []
+    asked: dict[str, Any] = {
+        "dataset": query.table.dataset.name,
+        "columns": list(query.columns),
+        "good": list(GOOD_STATES),
+        "first": first,
+        "last": last,
+        "exchanges": list(EXCHANGES),
+        "years": [f"SSE:{year}" for year in range(first.year, last.year + 1)],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_LACKING_DAYS, asked)
+        is_calendar_held, lacking = cursor.fetchone()
+        if not is_calendar_held:  # the library's days stand in for it, or nobody knows
+            cursor.execute(_GOOD_DAYS, asked)
+            good = {day for (day,) in cursor.fetchall()}
+            lacking = [day for day in reversed(open_days(first, last)) if day not in good]
+    return [Cell(show_date(day), day) for day in lacking]
 
 
 def _code_years(query: Query, now: dt.datetime) -> Gaps:

@@ -162,7 +162,7 @@ def test_a_limit_may_go_beyond_the_cap_of_the_source(
 def test_an_answer_is_written_in_pieces_as_it_is_read(
     pair: Pair, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("datasync_app.serving.rows.BATCH", 50)
+    monkeypatch.setattr("datasync_app.serving.rows.VALUES_AT_ONCE", 100)
     days = {"start_date": "20251201", "end_date": "20251210"}
     request = Request("daily", pair.token, days, ("ts_code", "close"))
     served = serve(request, User.objects.get(username="reader"), now=clock())
