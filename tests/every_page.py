@@ -103,6 +103,11 @@ def of_rows(*kinds: str) -> Iterator[str]:
         for kind in kinds:
             if kind != "delete" or not isinstance(page, ReadOnly):
                 yield reverse(f"{name_of(model)}_{kind}", args=[row.pk])
+
+
+def of_schedules() -> Iterator[str]:
+    """What else there is of a schedule: its pause, and its versions."""
     schedule = JobConfig.objects.order_by("pk").first()
     assert schedule is not None
     yield f"{reverse('admin:scheduler_app_jobconfig_pause')}?ids={schedule.pk}"
+    yield reverse("admin:scheduler_app_jobconfig_history", args=[schedule.pk])

@@ -20,7 +20,11 @@ class UserAdmin(base.ModelAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # 
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    class Media:
+        js = ["scheduler_app/choose.js"]
+
 
 @admin.register(Group)
 class GroupAdmin(base.ModelAdmin, DjangoGroupAdmin):
-    pass
+    class Media:
+        js = ["scheduler_app/choose.js"]

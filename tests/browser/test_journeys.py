@@ -1,4 +1,4 @@
-"""A day at the admin, as a person spends it; and every page, in light and dark, on a desk and a phone."""
+"""A day at the admin, as a person spends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Page, ViewportSize, expect
@@ -14,15 +13,12 @@ from pytest_django.live_server_helper import LiveServer
 
 from scheduler_app.calendars import RunCalendar, calendars
 from scheduler_app.models import ExecutionLog, JobConfig, LiveLog, Status
-from tests.datasync_app.factories import LedgerFactory
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.scheduler_app.web import JOB, registered, scheduler_runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 800}
-SERIOUS = ("serious", "critical")
 # Wider than the page is what scrolls by itself.
 WIDTH = "document.documentElement.scrollWidth"
 
@@ -134,46 +130,3 @@ def test_a_job_is_chosen_and_asks_for_its_arguments(admin: Page, schedule: JobCo
     admin.get_by_label("Job").select_option(JOB)
     expect(admin.get_by_label("days", exact=True)).to_be_visible()
     expect(admin.get_by_label("Name")).to_have_value("Example")
-
-
-def test_no_page_has_a_serious_fault_in_light_or_dark_on_a_desk_or_a_phone(
-    admin: Page, live_server: LiveServer, schedule: JobConfig
-) -> None:
-    schedule.cron_expression = "0 3 * * *"
-    schedule.save()
-    LedgerFactory.create(state="partial", missing={"600000.SH": "unexplained"})
-    execution = ExecutionLog.objects.get()
-    of_schedule = f"scheduler_app/jobconfig/{schedule.pk}"
-    pages = [
-        "",
-        "scheduler_app/jobconfig/",
-        f"{of_schedule}/change/",
-        f"{of_schedule}/history/",
-        f"scheduler_app/jobconfig/pause/?ids={schedule.pk}",
-        "scheduler_app/jobconfig/add/",
-        "scheduler_app/executionlog/",
-        f"scheduler_app/executionlog/{execution.pk}/change/",
-        "doctor/",
-        "datasync_app/syncledger/calendar/",
-    ]
-    faults = []
-    for scheme, size in (("light", DESK), ("dark", PHONE)):
-        admin.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        admin.set_viewport_size(size)
-        for path in pages:
-            admin.goto(f"{live_server.url}/admin/{path}")
-            if (wide := admin.evaluate(WIDTH)) > size["width"]:
-                faults.append(f"{path} in {scheme} is {wide} pixels wide")
-            faults += [f"{path} in {scheme}: {fault}" for fault in serious_faults(admin)]
-    assert not faults, "\n".join(faults)
-
-
-def serious_faults(page: Page) -> list[str]:
-    """What axe finds, with the element that is at fault."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{fault['id']}: {fault['help']}: {node['html'][:160]} {node.get('failureSummary', '')}"
-        for fault in found
-        if fault["impact"] in SERIOUS
-        for node in fault["nodes"][:3]
-    ]

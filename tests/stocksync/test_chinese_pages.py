@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from datasync_app.datasets import DATASETS
 from scheduler_app.models import ExecutionLog, Status
-from tests.every_page import hold_rows, lists_and_forms, of_rows
+from tests.every_page import hold_rows, lists_and_forms, of_rows, of_schedules
 from tests.scheduler_app.web import account
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +108,7 @@ def test_a_page_has_no_english(client: Client) -> None:
 
 def test_a_row_has_no_english(client: Client) -> None:
     found = {}
-    for address in of_rows("change", "history", "delete"):
+    for address in [*of_rows("change", "history", "delete"), *of_schedules()]:
         answer = client.get(address)
         assert answer.status_code == 200, address
         found[address] = english_of(answer.content.decode())
