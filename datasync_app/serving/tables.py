@@ -12,9 +12,10 @@ from datasync_app.protocol.columns import COLUMNS
 # Of a versioned report, the contents that the source gave when it was last asked for it.
 _LAST_SEEN = """NOT EXISTS (SELECT FROM {table} AS newer WHERE newer.ts_code = {table}.ts_code
     AND newer.end_date = {table}.end_date AND newer.last_seen_at > {table}.last_seen_at)"""
-# A renumbered company is on the source's list once; rows of its old code are kept here.
-_NOT_RENUMBERED = """NOT EXISTS (SELECT FROM code_change JOIN stock_basic AS heir
-    ON heir.ts_code = code_change.new_code WHERE code_change.old_code = stock_basic.ts_code)"""
+# A renumbered company is on the source's list once; rows of its old code are kept here. Looked up once
+# and not for each row, even where PostgreSQL has not counted the rows of a new table yet.
+_NOT_RENUMBERED = """ts_code NOT IN (SELECT old_code FROM code_change
+    WHERE new_code IN (SELECT heir.ts_code FROM stock_basic AS heir))"""
 _HOLDS = "valid_to IS NULL"
 
 # Numbers that the source writes without a decimal point, and flags that it writes as text.

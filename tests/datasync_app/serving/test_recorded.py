@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.db import connection
 from pandas.testing import assert_frame_equal
 from tushare.pro.client import DataApi
 
@@ -19,14 +20,14 @@ from datasync_app.engine.finance.expected import Scope
 from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.run import Engine
 from datasync_app.models import Concept, SourceIdentity, SyncLedger
-from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
+from datasync_app.serving.tables import TABLES
 from tests.datasync_app.factories import StockBasicFactory
 from tests.datasync_app.finance.conftest import engine_of
 from tests.datasync_app.finance.tiny_reports import Clock
 from tests.datasync_app.serving.conftest import concept_sync
 from tests.datasync_app.serving.web import sdk
-from tests.sample import SAMPLE, needs_sample
+from tests.sample import SAMPLE, needs_sample, recorded_market
 
 pytestmark = [pytest.mark.django_db, needs_sample]
 
@@ -66,7 +67,7 @@ class Recorded:
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Sandbox]:
-    with Sandbox(ReplayMarket(SAMPLE), quota=0) as server:
+    with Sandbox(recorded_market(), quota=0) as server:
         yield server
 
 
@@ -116,6 +117,19 @@ def test_the_recorded_calendar_and_list_are_served_as_they_were_recorded(
     recorded.engine.prepare(dt.date(2019, 1, 1), dt.date(2019, 12, 31))
     assert recorded.compare("trade_cal", start_date="20190101", end_date="20191231") == 365
     assert recorded.compare("stock_basic") > 3700
+
+
+def test_the_renumbered_codes_are_looked_up_once_whatever_is_known_of_the_tables(
+    recorded: Recorded,
+) -> None:
+    with connection.cursor() as cursor:
+        # From now on PostgreSQL takes them for empty.
+        cursor.execute("ANALYZE stock_basic, code_change")
+        recorded.engine.prepare(dt.date(2019, 1, 1), dt.date(2019, 1, 31))
+        where = TABLES["stock_basic"].current
+        cursor.execute(f"EXPLAIN SELECT ts_code FROM stock_basic WHERE {where}")  # noqa: S608
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "hashed SubPlan" in plan, plan
 
 
 def test_the_recorded_concepts_are_served_as_they_were_recorded(recorded: Recorded) -> None:
