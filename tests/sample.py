@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import gzip
 import os
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from datasync_app.sandbox.replay import ReplayMarket
 from tests.processes import REPOSITORY
 
 SAMPLE = Path(os.environ.get("STOCKSYNC_SAMPLE") or REPOSITORY.parent / "shared" / "tushare-sample")
@@ -23,4 +25,13 @@ def recorded(pattern: str) -> Iterator[dict[str, str]]:
     """The rows of the recorded files, as text: an empty field is a null of the source."""
     for path in sorted(SAMPLE.glob(pattern)):
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
+            reader = csv.reader(file)
+            header = next(reader)
+            for row in reader:
+                yield dict(zip(header, row, strict=True))
+
+
+@functools.cache
+def recorded_market() -> ReplayMarket:
+    """One for all tests of a process: it never changes, and takes seconds to read."""
+    return ReplayMarket(SAMPLE)

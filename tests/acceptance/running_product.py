@@ -111,6 +111,13 @@ class RunningProduct:
                 continue
         return found
 
+    def processor_seconds(self) -> float:
+        """What the start took of the processors, by those that live and those that they waited for."""
+        times = [process.cpu_times() for process in self.processes()]
+        return sum(
+            each.user + each.system + each.children_user + each.children_system for each in times
+        )
+
     def process_of(self, words: str) -> psutil.Process:
         return next(
             process

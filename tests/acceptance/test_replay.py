@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from datasync_app.dates import parse_date
 from datasync_app.engine.plan import FIRST_DAYS
 from datasync_app.models import GOOD_STATES, Daily, SyncLedger, SyncTask, TaskStatus
-from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from tests.datasync_app.factories import LedgerFactory
 from tests.processes import manage, running
-from tests.sample import SAMPLE, needs_sample, recorded
+from tests.sample import needs_sample, recorded, recorded_market
 from tests.waiting import eventually
 
 pytestmark = [
@@ -34,7 +35,7 @@ PRICES = ("open", "high", "low", "close", "pre_close", "change", "pct_chg", "vol
 
 @pytest.fixture
 def replay() -> Iterator[Sandbox]:
-    with Sandbox(ReplayMarket(SAMPLE)) as server:
+    with Sandbox(recorded_market()) as server:
         yield server
 
 
@@ -54,11 +55,12 @@ def test_sync_daily_stores_the_recorded_days_to_the_last_digit(replay: Sandbox) 
     assert (Daily.objects.count(), good_cells()) == (RECORDED_ROWS, RECORDED_DAYS)
 
     stored = {
-        (f"{row.trade_date:%Y%m%d}", row.ts_code): tuple(getattr(row, name) for name in PRICES)
-        for row in Daily.objects.all()
+        (day, code): tuple(prices)
+        for day, code, *prices in Daily.objects.values_list("trade_date", "ts_code", *PRICES)
     }
+    date = functools.cache(parse_date)
     files = {
-        (row["trade_date"], row["ts_code"]): tuple(
+        (date(row["trade_date"]), row["ts_code"]): tuple(
             float(row[name]) if row[name] else None for name in PRICES
         )
         for year in ("2019", "2020")

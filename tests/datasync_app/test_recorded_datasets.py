@@ -14,10 +14,9 @@ from datasync_app.datasets.market import ADJ_FACTOR, DAILY, DAILY_BASIC
 from datasync_app.engine.checks import judge_codes
 from datasync_app.engine.run import Engine, OwnGuard
 from datasync_app.models import CellState, SyncLedger
-from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.tushare.client import TushareClient
-from tests.sample import SAMPLE, needs_sample, recorded
+from tests.sample import needs_sample, recorded, recorded_market
 
 pytestmark = [pytest.mark.django_db, needs_sample]
 
@@ -28,7 +27,7 @@ GONE = ["000018.SZ", "000043.SZ", "002018.SZ", "002143.SZ", "002680.SZ"]
 
 @pytest.fixture(scope="module")
 def replay() -> Iterator[Sandbox]:
-    with Sandbox(ReplayMarket(SAMPLE), quota=0) as server:
+    with Sandbox(recorded_market(), quota=0) as server:
         yield server
 
 

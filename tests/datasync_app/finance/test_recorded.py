@@ -12,12 +12,11 @@ from datasync_app.engine.finance.expected import Scope
 from datasync_app.engine.finance.run import FinanceRun
 from datasync_app.engine.run import Engine
 from datasync_app.models import FINA_NUMBERS, FinaIndicator
-from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
 from tests.datasync_app.factories import StockBasicFactory
 from tests.datasync_app.finance.conftest import engine_of
 from tests.datasync_app.finance.tiny_reports import Clock, TinyReports
-from tests.sample import SAMPLE, needs_sample, recorded
+from tests.sample import needs_sample, recorded, recorded_market
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +57,7 @@ def replayed(clock: Clock) -> Clock:
     clock.set("20251101 00:10")
     for code in COMPANIES:
         StockBasicFactory.create(ts_code=code)
-    with Sandbox(ReplayMarket(SAMPLE), quota=0) as server:
+    with Sandbox(recorded_market(), quota=0) as server:
         scope = Scope(dt.date(2023, 3, 31), dt.date(2025, 9, 30), codes=COMPANIES)
         FinanceRun(engine_of(server, clock)).only(scope)
     return clock

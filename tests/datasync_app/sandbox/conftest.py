@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.replay import ReplayMarket
 from datasync_app.sandbox.server import Sandbox
+from tests.sample import SAMPLE, recorded_market
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SAMPLE = Path(os.environ.get("STOCKSYNC_SAMPLE") or REPOSITORY.parent / "shared" / "tushare-sample")
 # A Monday evening: the day's bars are out.
 NOW = dt.datetime(2026, 3, 16, 20, 0, tzinfo=SHANGHAI)
 
@@ -39,7 +38,7 @@ def sample() -> Path:
 
 @pytest.fixture(scope="session")
 def recorded(sample: Path) -> ReplayMarket:
-    return ReplayMarket(sample)
+    return recorded_market()
 
 
 @pytest.fixture(scope="session")
