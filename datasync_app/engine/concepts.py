@@ -6,7 +6,7 @@ One concept failing does not stop the rest: each is a cell of its own, replaced 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.db.models import Min, Q, QuerySet
@@ -90,13 +90,15 @@ class ConceptSync:
         self._close_members_of_closed()
         return report
 
-    def members(self) -> DatasetReport:
-        """The constituents of every concept on the list. One that has none yet is no failure."""
+    def members(self, only: Collection[str] | None = None) -> DatasetReport:
+        """The constituents of every concept on the list, or `only` of some of them.
+
+        One that has none yet is no failure.
+        """
         dataset = self.source.members
         assert isinstance(dataset.cut, ByConcept)  # noqa: S101
-        report = self._run(
-            dataset, [dataset.cut.of(each, self.day) for each in listed_ids(self.source)]
-        )
+        chosen = [each for each in listed_ids(self.source) if only is None or each in only]
+        report = self._run(dataset, [dataset.cut.of(each, self.day) for each in chosen])
         empty = _in_question(self.source).filter(dataset=dataset.name, doubt__isnull=True)
         report.wait_for(set(empty.values_list("cell", flat=True)))
         return report

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from datasync_app.protocol import ENDPOINTS, Refusal, Request, no_permission, unknown_endpoint
 from datasync_app.protocol.answers import written
-from datasync_app.serving.misses import fetch_missing, is_endpoint, passed_on
+from datasync_app.serving.misses import fetch_missing, is_endpoint, is_of_concepts, passed_on
 from datasync_app.serving.proof import Gaps, gaps_of
 from datasync_app.serving.queries import Query, read_query
 from datasync_app.serving.rows import Cursor
@@ -43,7 +43,8 @@ def serve(request: Request, user: AbstractBaseUser | AnonymousUser, *, now: dt.d
     Raises:
         Refusal: the call is refused, as Tushare would, or because it cannot be proved.
     """
-    if _is_passed_on(request.api_name, user):
+    passes_on = settings.SERVE_PASS_ON and _is_staff(user)
+    if passes_on and request.api_name not in TABLES and is_endpoint(request.api_name):
         return _of_the_source(passed_on(request))
     table = _table(request.api_name)
     if not may_read(user, table):
@@ -51,6 +52,8 @@ def serve(request: Request, user: AbstractBaseUser | AnonymousUser, *, now: dt.d
     query = read_query(table, request)
     if settings.SERVE_PASS_ON:
         fetch_missing(query, now=now)
+        if passes_on and is_of_concepts(table.dataset) and gaps_of(query, now=now):
+            return _of_the_source(passed_on(request))
     with one_view():
         gaps = gaps_of(query, now=now)
         if gaps and not (query.allows_incomplete or settings.SERVE_INCOMPLETE):
@@ -66,14 +69,12 @@ def may_read(user: AbstractBaseUser | AnonymousUser, table: Table) -> bool:
     if not isinstance(user, PermissionsMixin):
         return False
     model = table.dataset.model._meta
-    is_staff = bool(getattr(user, "is_staff", False))
-    return is_staff or user.has_perm(f"{model.app_label}.view_{model.model_name}")
+    return _is_staff(user) or user.has_perm(f"{model.app_label}.view_{model.model_name}")
 
 
-def _is_passed_on(api_name: str, user: AbstractBaseUser | AnonymousUser) -> bool:
-    """Endpoints that are not held, for staff: nobody could be given the right to view just one."""
-    is_asked_for = settings.SERVE_PASS_ON and getattr(user, "is_staff", False)
-    return is_asked_for and api_name not in TABLES and is_endpoint(api_name)
+def _is_staff(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """What is not held is passed on for them alone: no permission is of an endpoint without a table."""
+    return bool(getattr(user, "is_staff", False))
 
 
 def _of_the_source(answer: Answer) -> Served:

@@ -1,7 +1,8 @@
 """What a call lacks, fetched from the source on the way, where SERVE_PASS_ON says so.
 
 Cells of what is held go through the engine, as in any run: under the limiter, checked, stored and
-accounted for. An endpoint that is not held has no table; its answer is passed on as it is.
+accounted for. An endpoint that is not held has no table; its answer is passed on as it is. So is that of
+concepts of another source, kind or day than are held: only the last day of one source is kept.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from datasync_app.datasets.base import Cell, Dataset
+from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList, ConceptSource
 from datasync_app.datasets.cuts import ByCodeYear, ByExchangeYear, ByListStatus, ByTradeDate, Whole
 from datasync_app.datasets.finance import ByCompanyPeriod, ByDisclosureDay
 from datasync_app.dates import parse_date
-from datasync_app.engine import ledger
+from datasync_app.engine import concepts, ledger
 from datasync_app.engine.due import is_due
 from datasync_app.engine.finance.expected import Scope
 from datasync_app.engine.finance.run import FinanceRun
@@ -30,6 +32,7 @@ from datasync_app.engine.identity import refuse_foreign, stored_identity
 from datasync_app.engine.plan import Plan
 from datasync_app.engine.run import Engine
 from datasync_app.errors import DatasyncError, SourceMismatch
+from datasync_app.models import SyncLedger
 from datasync_app.protocol import Refusal, Request
 from datasync_app.serving.proof import Gaps, gaps_of
 from datasync_app.serving.queries import Query
@@ -78,7 +81,7 @@ def fetch_missing(query: Query, *, now: dt.datetime) -> None:
 
 
 def passed_on(request: Request) -> Answer:
-    """The source's answer to a call of an endpoint that is not held.
+    """The source's answer to a call of what is not held.
 
     Raises:
         Refusal: the source refuses it, or is not the one that this database belongs to.
@@ -107,6 +110,8 @@ def is_endpoint(name: str) -> bool:
 def _fetch(query: Query, gaps: Gaps, now: dt.datetime) -> bool:
     """Whether anything was asked for."""
     dataset = query.table.dataset
+    if is_of_concepts(dataset):
+        return _fetch_concepts(query, now)
     if "trade_cal" in gaps and query.first and query.last:
         with _engine(now) as engine:
             engine.refresh_calendar(query.first, query.last)
@@ -119,6 +124,43 @@ def _fetch(query: Query, gaps: Gaps, now: dt.datetime) -> bool:
         fetch(engine, dataset, cells)
     logger.info("action=pass_on dataset=%s cells=%d", dataset.name, len(cells))
     return True
+
+
+def is_of_concepts(dataset: Dataset) -> bool:
+    return isinstance(dataset.cut, (ConceptList, ByConcept))
+
+
+def _fetch_concepts(query: Query, now: dt.datetime) -> bool:
+    """The list, and the constituents that are asked for, as of the last day. Fresh ones stand.
+
+    Only of the source that concepts are taken from: another's list would want all of its constituents.
+    """
+    source = concepts.source_of(query.table.dataset)
+    if not _is_taken(source):
+        return False
+    day = concepts.latest_day(now) if source.by_date else None
+    if day and not query.first == query.last == day:
+        return False
+    with _engine(now) as engine:
+        work = concepts.ConceptSync(engine, source, day, engine.fence, lambda: now)
+        work.listed()
+        if isinstance(query.table.dataset.cut, ByConcept):
+            held = concepts.listed_ids(source)
+            asked = query.texts(query.table.dataset.cut.id_field) or frozenset(held)
+            if len(asked) > MOST_CELLS:
+                return False
+            work.members(asked)
+    logger.info("action=pass_on dataset=%s", query.table.dataset.name)
+    return True
+
+
+def _is_taken(source: ConceptSource) -> bool:
+    """Whether concepts come from it: it was asked before, or nobody was and it is the one to ask."""
+    lists = [each.listed.name for each in CONCEPT_SOURCES.values()]
+    asked = set(SyncLedger.objects.filter(dataset__in=lists).values_list("dataset", flat=True))
+    if asked:
+        return source.listed.name in asked
+    return source == concepts.candidates(settings.SYNC_CONCEPT_SOURCE)[0]
 
 
 def _wanted(dataset: Dataset, gaps: Gaps, now: dt.datetime) -> list[Cell]:

@@ -10,7 +10,17 @@ from knox.models import AuthToken
 from pandas.testing import assert_frame_equal
 from pytest_django import Settings
 
-from datasync_app.models import CellState, Daily, SourceIdentity, StockBasic, SyncLedger, TradeCal
+from datasync_app.models import (
+    CellState,
+    Concept,
+    Daily,
+    DcIndex,
+    SourceIdentity,
+    StockBasic,
+    SyncLedger,
+    ThsIndex,
+    TradeCal,
+)
 from datasync_app.sandbox.server import Sandbox
 from datasync_app.serving import misses
 from tests.datasync_app.finance.tiny_reports import Clock
@@ -73,6 +83,66 @@ def test_lists_and_reports_too(pair: Pair) -> None:
     theirs = pair.source.disclosure_date(**day)
     assert len(theirs)
     assert_frame_equal(pair.ours.disclosure_date(**day), theirs)
+
+
+def test_a_list_of_concepts_and_the_constituents_of_one_are_fetched_and_stored(
+    pair: Pair, source: Sandbox
+) -> None:
+    day = {"trade_date": "20251210"}
+    code = pair.source.dc_index(**day).ts_code[0]
+    DcIndex.objects.all().delete()
+    SyncLedger.objects.filter(dataset="dc_index").update(state=CellState.FAILED, received_rows=0)
+    assert_frame_equal(pair.ours.dc_index(**day), pair.source.dc_index(**day))
+    assert DcIndex.objects.filter(valid_to=None, up_num__isnull=False).exists()
+    assert SyncLedger.objects.get(dataset="dc_index").state == CellState.COMPLETE
+
+    of_one = {**day, "ts_code": code}
+    SyncLedger.objects.filter(dataset="dc_member", cell=code).delete()
+    before = calls(source, "dc_member")
+    assert_frame_equal(pair.ours.dc_member(**of_one), pair.source.dc_member(**of_one))
+    assert SyncLedger.objects.get(dataset="dc_member", cell=code).state == CellState.COMPLETE
+    pair.ours.dc_member(**of_one)
+    assert calls(source, "dc_member") == before + 2  # ours, and the source's of the comparison
+
+
+@pytest.mark.parametrize(
+    ("api_name", "params"),
+    [
+        ("dc_index", {"trade_date": "20251209"}),
+        ("dc_member", {"trade_date": "20251209", "ts_code": "BK0001.DC"}),
+        ("ths_index", {"exchange": "A"}),
+    ],
+    ids=str,
+)
+def test_concepts_of_a_day_or_kind_that_is_not_kept_are_passed_on_and_not_stored(
+    pair: Pair, api_name: str, params: dict[str, str]
+) -> None:
+    held = {row.pk: row.last_seen_at for row in DcIndex.objects.all()}
+    assert_frame_equal(pair.ours.query(api_name, **params), pair.source.query(api_name, **params))
+    assert {row.pk: row.last_seen_at for row in DcIndex.objects.all()} == held
+    assert SyncLedger.objects.get(dataset="dc_index").cell_date == dt.date(2025, 12, 10)
+
+
+def test_concepts_of_a_source_that_is_not_taken_are_passed_on_and_not_stored(pair: Pair) -> None:
+    SyncLedger.objects.filter(dataset__in=["concept", "concept_detail"]).delete()
+    Concept.objects.all().delete()
+    assert_frame_equal(pair.ours.concept(), pair.source.concept())
+    one = {"id": "TS3"}
+    assert_frame_equal(pair.ours.concept_detail(**one), pair.source.concept_detail(**one))
+    assert not Concept.objects.exists()
+    assert not SyncLedger.objects.filter(dataset="concept").exists()
+
+
+def test_concepts_that_nobody_asked_for_yet_are_fetched_from_the_source_that_is_set(
+    pair: Pair, settings: Settings
+) -> None:
+    settings.SYNC_CONCEPT_SOURCE = "ths"
+    lists = ["concept", "concept_detail", "dc_index", "dc_member", "ths_index", "ths_member"]
+    SyncLedger.objects.filter(dataset__in=lists).delete()
+    ThsIndex.objects.all().delete()
+    params = {"exchange": "A", "type": "N"}
+    assert_frame_equal(pair.ours.ths_index(**params), pair.source.ths_index(**params))
+    assert SyncLedger.objects.get(dataset="ths_index").state == CellState.COMPLETE
 
 
 def test_more_than_a_caller_should_wait_for_is_refused(
