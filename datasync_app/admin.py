@@ -21,7 +21,7 @@ from unfold.forms import ActionForm
 from datasync_app import call_charts
 from datasync_app.cell_pages import CellPages, reason_given
 from datasync_app.control import forget_learned
-from datasync_app.datasets import get_dataset
+from datasync_app.datasets import DATASETS, get_dataset
 from datasync_app.engine import ledger
 from datasync_app.engine.finance.failures import try_anew
 from datasync_app.errors import LedgerRefused
@@ -307,6 +307,22 @@ class TushareAccountAdmin(ReadOnlyAdmin):
     list_display = ["token_fingerprint", "points", "expires", "answered_at", "asked_at"]
 
 
+class EndpointFilter(admin.SimpleListFilter):
+    """The endpoints of the datasets, instead of a DISTINCT over the whole journal."""
+
+    title = _("api name")
+    parameter_name = "api_name"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted({*DATASETS, "user"})]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(api_name=value) if value else queryset
+
+
 @admin.register(TushareCall)
 class TushareCallAdmin(ReadOnlyAdmin):
     list_display = [
@@ -320,8 +336,7 @@ class TushareCallAdmin(ReadOnlyAdmin):
         "code",
         "message",
     ]
-    list_filter = ["outcome", "api_name"]
-    date_hierarchy = "at"
+    list_filter = ["outcome", EndpointFilter, ("at", admin.DateFieldListFilter)]
 
 
 @admin.register(CallDay)
@@ -346,7 +361,7 @@ class CallDayAdmin(ChartedAdmin):
         "token_fingerprint",
     ]
     list_display_links = None
-    list_filter = ["api_name"]
+    list_filter = [EndpointFilter]
 
     @admin.display(description=_("p50 (ms)"), ordering="p50_ms")
     def median_ms(self, row: CallDay) -> str:

@@ -27,6 +27,7 @@ from datasync_app.models.quota import (
     CallOutcome,
     CallSlot,
     EndpointAccess,
+    PastDay,
     TushareAccount,
     TushareCall,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "FinaIndicator",
     "IndexDaily",
     "NameChange",
+    "PastDay",
     "RestatementKind",
     "ShardState",
     "SourceIdentity",

@@ -157,8 +157,38 @@ class TushareCall(models.Model):
         return f"{self.api_name} {at:%Y-%m-%d %H:%M:%S %Z}: {self.get_outcome_display()}"
 
 
+class PastDay(models.Model):
+    """The calls of a day that is over, counted once; of later days the journal itself is counted.
+
+    Columns as those of `CallDay`."""
+
+    day = models.DateField()
+    token_fingerprint = models.CharField(max_length=12)
+    api_name = models.CharField(max_length=64)
+    calls = models.BigIntegerField()
+    rows = models.BigIntegerField()
+    p50_ms = models.FloatField()
+    p95_ms = models.FloatField()
+    waited_ms = models.BigIntegerField()
+    refusals = models.BigIntegerField()
+    failures = models.BigIntegerField()
+    quota_used = models.FloatField()
+
+    class Meta:
+        db_table = "tushare_past_day"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "token_fingerprint", "api_name"], name="past_day_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_name} {self.day}"
+
+
 class CallDay(models.Model):
-    """A view of the journal: one endpoint on one day in Shanghai, as one account called it.
+    """A view of past days and the journal: one endpoint on one day in Shanghai, as one account
+    called it.
 
     `quota_used` is the busiest minute's calls as a share of the limit that held.
     """

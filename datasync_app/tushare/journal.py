@@ -43,6 +43,30 @@ _COLUMNS = (
     "at, token_fingerprint, api_name, params, duration_ms, waited_ms, quota, rows, outcome, code,"
     " message"
 )
+# A day of Shanghai is counted once it is an hour over: until then other processes may write of it.
+_COUNT_A_DAY = """
+    WITH next AS (
+        SELECT (min(at) AT TIME ZONE 'Asia/Shanghai')::date AS day FROM tushare_call
+        WHERE at >= coalesce(
+            (SELECT max(day) + 1 FROM tushare_past_day)::timestamp AT TIME ZONE 'Asia/Shanghai',
+            '-infinity')
+    ), over AS (
+        SELECT day FROM next WHERE
+            (day + 1)::timestamp AT TIME ZONE 'Asia/Shanghai' <= %s::timestamptz - interval '1 hour'
+    )
+    INSERT INTO tushare_past_day (day, token_fingerprint, api_name, calls, "rows", p50_ms, p95_ms,
+        waited_ms, refusals, failures, quota_used)
+    SELECT counted.* FROM over CROSS JOIN LATERAL tushare_calls_by_day(
+        over.day::timestamp AT TIME ZONE 'Asia/Shanghai',
+        (over.day + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
+    ) AS counted
+    ON CONFLICT DO NOTHING RETURNING 1
+"""
+# What was kept through an outage is written late: the days since are counted anew.
+_COUNT_ANEW = """
+    DELETE FROM tushare_past_day
+    WHERE day >= (%s::timestamptz AT TIME ZONE 'Asia/Shanghai')::date
+"""
 _PRUNE = """
     DELETE FROM tushare_call WHERE id IN (
         SELECT id FROM tushare_call WHERE at < clock_timestamp() - make_interval(days => %s)
@@ -194,6 +218,11 @@ class CallJournal:
                     written = set(map(id, batch))
                     self._entries = [each for each in self._entries if id(each) not in written]
 
+    def count_past_days(self, now: dt.datetime) -> None:
+        """Count each day that is over and was not counted, a small transaction at a time."""
+        while self._database.rows(_COUNT_A_DAY, [now]):
+            pass
+
     def prune(self) -> int:
         """Remove what is older than `keep_days`, a small transaction at a time."""
         removed = 0
@@ -221,6 +250,7 @@ class CallJournal:
             f"INSERT INTO tushare_call ({_COLUMNS}) VALUES {', '.join([row] * len(batch))}",  # noqa: S608
             [value for entry in batch for value in entry.values()],
         )
+        self._database.rows(_COUNT_ANEW, [min(entry.at for entry in batch)])
 
     def _write_while_needed(self) -> None:
         quiet = 0.0
@@ -241,6 +271,7 @@ class CallJournal:
             return
         self._pruned_at = now
         try:
+            self.count_past_days(dt.datetime.now(dt.UTC))
             self.prune()
         except Exception as error:
             logger.error("action=journal_prune: %s", error)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXECUTIONS = 1_000_000
 CELLS = 10_000
 DAILY_ROWS = 15_000_000
+CALLS = 300_000
 CODES = 6_000
 JOBS = ("sync_daily_by_date", "sync_incremental_finance", "sync_concept_data", "sync_stock_basic")
 TIMES = 40
@@ -58,15 +59,26 @@ _DAILY = """
         10000
     FROM generate_series(1, %(days)s) AS day CROSS JOIN generate_series(1, %(codes)s) AS code
 """
+_CALLS = """
+    INSERT INTO tushare_call (at, token_fingerprint, api_name, params, duration_ms, waited_ms, quota,
+        rows, outcome, message)
+    SELECT now() - n * interval '8 seconds', 'benchbench00', (%(datasets)s::text[])[1 + n %% 12],
+        '{"trade_date": "20240102"}', 100 + n %% 400, 0, 195, 5000,
+        CASE WHEN n %% 500 = 0 THEN 'rate_limited' ELSE 'rows' END, ''
+    FROM generate_series(1, %(calls)s) AS n
+"""
 
 
 def run(scale: float = 1.0) -> None:
     """Fill the tables, ask for each page, tell p50 and p95."""
     began = time.monotonic()
-    executions, cells, daily = (int(n * scale) for n in (EXECUTIONS, CELLS, DAILY_ROWS))
-    _fill(executions, cells, daily)
+    executions, cells, daily, calls = (
+        int(n * scale) for n in (EXECUTIONS, CELLS, DAILY_ROWS, CALLS)
+    )
+    _fill(executions, cells, daily, calls)
     say(
-        f"Pages over {executions:,} executions, {cells:,} ledger cells, {daily:,} daily rows"
+        f"Pages over {executions:,} executions, {cells:,} ledger cells, {daily:,} daily rows, "
+        f"{calls:,} calls"
         f" (made in {time.monotonic() - began:.0f} s)"
     )
     client = _boss()
@@ -74,19 +86,27 @@ def run(scale: float = 1.0) -> None:
     table(("page", "queries", "p50", "p95", ""), rows)
 
 
-def _fill(executions: int, cells: int, daily: int) -> None:
+def _fill(executions: int, cells: int, daily: int, calls: int) -> None:
     from django.db import connection
+    from django.utils import timezone
+
+    from datasync_app.datasets import DATASETS
+    from datasync_app.tushare.journal import call_journal
+
+    tables = ("scheduler_execution_log", "sync_ledger", "daily", "tushare_call", "tushare_past_day")
 
     # Half the ledger cells for each of two datasets of trade dates.
     datasets = ["daily", "adj_factor"]
     days = max(1, daily // CODES)
     with connection.cursor() as cursor:
-        for table_ in ("scheduler_execution_log", "sync_ledger", "daily"):
+        for table_ in tables:
             cursor.execute(f"TRUNCATE {table_} CASCADE")
         cursor.execute(_EXECUTIONS, {"jobs": list(JOBS), "rows": executions})
         cursor.execute(_CELLS, {"datasets": datasets, "days": max(1, cells // len(datasets))})
         cursor.execute(_DAILY, {"days": days, "codes": CODES})
-        for table_ in ("scheduler_execution_log", "sync_ledger", "daily"):
+        cursor.execute(_CALLS, {"datasets": list(DATASETS), "calls": calls})
+        call_journal().count_past_days(timezone.now())
+        for table_ in tables:
             cursor.execute(f"VACUUM ANALYZE {table_}")
 
 
@@ -124,7 +144,13 @@ def _pages() -> Iterator[tuple[str, str]]:
     yield "ledger", "/admin/datasync_app/syncledger/"
     yield "ledger, partial", "/admin/datasync_app/syncledger/?state__exact=partial"
     yield "tasks", "/admin/datasync_app/synctask/"
-    yield "call journal", "/admin/datasync_app/tusharecall/"
+    journal = "/admin/datasync_app/tusharecall/"
+    yield "call journal", journal
+    yield "call journal, of one endpoint", f"{journal}?api_name=user"
+    yield "call journal, refused", f"{journal}?outcome__exact=denied"
+    yield "calls by day", "/admin/datasync_app/callday/"
+    yield "doctor", "/admin/doctor/"
+    yield "API: calls", "/api/tushare/calls?api_name=user"
     yield "API: executions", "/api/scheduler/executions?limit=100"
     yield "API: jobs", "/api/scheduler/jobs"
 
