@@ -20,6 +20,9 @@ from pathlib import Path
 from environs import Env, EnvError, EnvValidationError, validate
 from psycopg import pq
 
+from stocksync.spoken import LANGUAGES, spoken_language
+from stocksync.spoken import spoken as _
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 TUSHARE_DEFAULT_BASE_URL = "https://api.tushare.pro/dataapi"
 LOCAL_ZONE = "Asia/Shanghai"  # of the exchanges: schedules, pages and log lines
@@ -141,7 +144,7 @@ def read_environment() -> Environment:
         )
     except EnvError as error:
         raise EnvironmentProblem(
-            f"{_clean(error)}. Correct it in the environment or in .env."
+            _("%(problem)s. Correct it in the environment or in .env.") % {"problem": _clean(error)}
         ) from error
     _check_tushare_url(environment)
     return environment
@@ -153,20 +156,18 @@ def _dispatch(env: Env) -> str:
     )
     if chosen == "procrastinate" and importlib.util.find_spec("procrastinate") is None:
         raise EnvironmentProblem(
-            "SCHEDULER_DISPATCH is 'procrastinate', which is not installed: pip install '.[workers]' "
-            "adds it; without it, 'threads' runs everything in the scheduler."
+            _(
+                "SCHEDULER_DISPATCH is 'procrastinate', which is not installed: pip install "
+                "'.[workers]' adds it; without it, 'threads' runs everything in the scheduler."
+            )
         )
     return chosen
 
 
 def _language(env: Env) -> str:
     """`en` or `zh-hans`: as told, else as the terminal's locale has it."""
-    told = env.str("LANGUAGE_CODE", "", validate=validate.OneOf(["", "en", "zh-hans"]))
-    # As POSIX has it: the first that is set decides.
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")
-    locale = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    chinese = re.match(r"zh(_(CN|SG|Hans)\b|\W|$)", locale)
-    return told or ("zh-hans" if chinese else "en")
+    told: str = env.str("LANGUAGE_CODE", "", validate=validate.OneOf(["", *LANGUAGES]))
+    return told or spoken_language()
 
 
 def _date(env: Env, name: str, default: str) -> dt.date:
@@ -176,7 +177,10 @@ def _date(env: Env, name: str, default: str) -> dt.date:
             raise ValueError(text)
         return dt.datetime.strptime(text, "%Y%m%d").date()
     except ValueError:
-        raise EnvironmentProblem(f"{name} is {text!r}, which is not a date as YYYYMMDD.") from None
+        raise EnvironmentProblem(
+            _("%(name)s is %(text)r, which is not a date as YYYYMMDD.")
+            % {"name": name, "text": text}
+        ) from None
 
 
 def _codes(env: Env, name: str, default: str) -> list[str]:
@@ -184,8 +188,11 @@ def _codes(env: Env, name: str, default: str) -> list[str]:
     for code in codes:
         if not re.fullmatch(r"\w{2,12}\.[A-Z]{2,4}", code, re.ASCII):
             raise EnvironmentProblem(
-                f"{name} has {code!r}, which is not a code such as 000001.SH; several are separated "
-                "by commas."
+                _(
+                    "%(name)s has %(code)r, which is not a code such as 000001.SH; several are "
+                    "separated by commas."
+                )
+                % {"name": name, "code": code}
             )
     return list(dict.fromkeys(codes))
 
@@ -207,15 +214,21 @@ def _database_url(url: str) -> str:
     parts = _parts(url)
     if parts is None or parts.scheme not in {"postgres", "postgresql"}:
         raise EnvironmentProblem(
-            "DATABASE_URL is not a PostgreSQL address such as postgresql://user@host:5432/name; "
-            "signs like @ : / # [ in a user name or password are written as %40 %3A %2F %23 %5B."
+            _(
+                "DATABASE_URL is not a PostgreSQL address such as "
+                "postgresql://user@host:5432/name; signs like @ : / # [ in a user name or "
+                "password are written as %40 %3A %2F %23 %5B."
+            )
         )
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
     for option, _value in urllib.parse.parse_qsl(parts.query):
         if option not in known:
             raise EnvironmentProblem(
-                f"DATABASE_URL has the option {option!r}, which PostgreSQL does not know; "
-                "sslmode and host are among those it does."
+                _(
+                    "DATABASE_URL has the option %(option)r, which PostgreSQL does not know; "
+                    "sslmode and host are among those it does."
+                )
+                % {"option": option}
             )
     return url
 
@@ -229,19 +242,26 @@ def _check_tushare_url(environment: Environment) -> None:
     parts = _parts(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise EnvironmentProblem(
-            f"TUSHARE_BASE_URL is {shown!r}, which is not an address such as "
-            f"{TUSHARE_DEFAULT_BASE_URL}."
+            _("TUSHARE_BASE_URL is %(shown)r, which is not an address such as %(example)s.")
+            % {"shown": shown, "example": TUSHARE_DEFAULT_BASE_URL}
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise EnvironmentProblem(
-            f"TUSHARE_BASE_URL is {shown!r}, but only scheme, host and path are used, as in "
-            f"{TUSHARE_DEFAULT_BASE_URL}: what stands before the @ or after the path would not be sent."
+            _(
+                "TUSHARE_BASE_URL is %(shown)r, but only scheme, host and path are used, as in "
+                "%(example)s: what stands before the @ or after the path would "
+                "not be sent."
+            )
+            % {"shown": shown, "example": TUSHARE_DEFAULT_BASE_URL}
         )
     insecure = parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS
     if insecure and not environment.tushare_allow_http:
         raise EnvironmentProblem(
-            f"TUSHARE_BASE_URL is {shown!r}: the token would travel in clear. Use https, or set "
-            "TUSHARE_ALLOW_HTTP=1 if you accept that."
+            _(
+                "TUSHARE_BASE_URL is %(shown)r: the token would travel in clear. Use https, or "
+                "set TUSHARE_ALLOW_HTTP=1 if you accept that."
+            )
+            % {"shown": shown}
         )
 
 
@@ -264,7 +284,8 @@ def _stored_secret_key(var_dir: Path) -> str:
         pass
     except OSError as error:
         raise EnvironmentProblem(
-            f"The secret key {path} cannot be read: {error.strerror}."
+            _("The secret key %(path)s cannot be read: %(strerror)s.")
+            % {"path": path, "strerror": error.strerror}
         ) from None
     try:
         var_dir.mkdir(parents=True, exist_ok=True)
@@ -277,6 +298,9 @@ def _stored_secret_key(var_dir: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise EnvironmentProblem(
-            f"The folder {var_dir} cannot be written ({error.strerror}): point STOCKSYNC_VAR at a "
-            "folder that this account may write."
+            _(
+                "The folder %(var_dir)s cannot be written (%(strerror)s): point STOCKSYNC_VAR "
+                "at a folder that this account may write."
+            )
+            % {"var_dir": var_dir, "strerror": error.strerror}
         ) from None

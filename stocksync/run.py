@@ -25,6 +25,7 @@ from stocksync.environment import (
 from stocksync.postgres import server
 from stocksync.postgres.cluster import Cluster
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 from stocksync.up.checks import CannotStart, check_port, check_writable, take_run_lock
 from stocksync.up.relay import Relay
 
@@ -63,7 +64,7 @@ def run(environment: Environment) -> int:
         raise
     finally:
         if cluster is not None and not server.leave(cluster):
-            relay.say("PostgreSQL stays up: another program uses it, and it goes with that one.")
+            relay.say(_("PostgreSQL stays up: another program uses it, and it goes with that one."))
 
 
 def tell_children(environment: Environment) -> None:

@@ -162,11 +162,14 @@ def _cover_dates(
     if first is None:
         return _never_fetched(dataset)
     if end is not None and first > end:
-        raise DatasyncError(f"The range is empty: {show_date(first)} lies after {show_date(end)}.")
+        raise DatasyncError(
+            _("The range is empty: %(first)s lies after %(last)s.")
+            % {"first": show_date(first), "last": show_date(end)}
+        )
     if first > last:
         raise DatasyncError(
-            f"The start {show_date(first)} lies in the future: it takes a date up to today, "
-            f"{show_date(last)}."
+            _("The start %(first)s lies in the future: it takes a date up to today, %(today)s.")
+            % {"first": show_date(first), "today": show_date(last)}
         )
     if isinstance(dataset.cut, ByExchangeYear):
         years = range(max(first, dataset.first_date).year, last.year + 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from datasync_app.datasets.base import Dataset, Expectation, Kind
 from datasync_app.engine.plan import Plan
 from datasync_app.engine.universe import Universe
@@ -31,9 +33,17 @@ def refuse_without_room(
     needed = bytes_of(plans, universe)
     if needed and free < needed + _RESERVE:
         raise NotEnoughDisk(
-            f"This history takes about {needed / GIGABYTE:.1f} GB and {_RESERVE / GIGABYTE:.0f} GB "
-            f"to work in, and {folder} has {free / GIGABYTE:.1f} GB free. Nothing was fetched: make "
-            "room, or give a later start."
+            _(
+                "This history takes about %(needed).1f GB and %(reserve).0f GB to work in, and "
+                "%(folder)s has %(free).1f GB free. Nothing was fetched: make room, or give a "
+                "later start."
+            )
+            % {
+                "needed": needed / GIGABYTE,
+                "reserve": _RESERVE / GIGABYTE,
+                "folder": folder,
+                "free": free / GIGABYTE,
+            }
         )
 
 

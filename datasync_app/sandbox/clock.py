@@ -6,6 +6,8 @@ import datetime as dt
 import json
 import threading
 
+from django.utils.translation import gettext as _
+
 from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.protocol import SandboxProblem
 
@@ -49,8 +51,11 @@ def parse_moment(text: str) -> dt.datetime:
         moment = None
     if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise SandboxProblem(
-            f"{text!r} is no moment from {_FIRST_YEAR} to {_LAST_YEAR}; it must be like "
-            "2026-03-16T18:40, in Shanghai's time, or with an offset."
+            _(
+                "%(text)r is no moment from %(first)s to %(last)s; it must be like "
+                "2026-03-16T18:40, in Shanghai's time, or with an offset."
+            )
+            % {"text": text, "first": _FIRST_YEAR, "last": _LAST_YEAR}
         )
     return moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)
 
@@ -73,5 +78,5 @@ def move_clock(clock: MovableClock, body: bytes) -> None:
         clock.advance(dt.timedelta(seconds=seconds))
     else:
         raise SandboxProblem(
-            'The clock takes {"now": "2026-03-16T18:40"} or {"advance_seconds": 2400}.'
+            _('The clock takes {"now": "2026-03-16T18:40"} or {"advance_seconds": 2400}.')
         )

@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from datasync_app.sandbox.faults import FAULTS, Fault
 from datasync_app.sandbox.protocol import SandboxProblem
 from datasync_app.sandbox.reply import Reply
@@ -54,10 +56,14 @@ class FaultPlan:
         for name, rate in rates.items():
             _known(name)
             if not 0 <= rate <= 1:
-                raise SandboxProblem(f"The rate of fault {name} is {rate:g}; it must be 0 to 1.")
+                raise SandboxProblem(
+                    _("The rate of fault %(name)s is %(rate)s; it must be 0 to 1.")
+                    % {"name": name, "rate": f"{rate:g}"}
+                )
         if sum(rates.values()) > 1 + 1e-9:
             raise SandboxProblem(
-                f"The fault rates add up to {sum(rates.values()):g}; together they may be 1 at most."
+                _("The fault rates add up to %(sum)s; together they may be 1 at most.")
+                % {"sum": f"{sum(rates.values()):g}"}
             )
         with self._lock:
             self._rates = dict(rates)
@@ -96,7 +102,10 @@ def _by_rate(rates: Mapping[str, float], share: float) -> str | None:
 
 def _known(name: str) -> None:
     if name not in FAULTS:
-        raise SandboxProblem(f"There is no fault {name!r}; known are {', '.join(sorted(FAULTS))}.")
+        raise SandboxProblem(
+            _("There is no fault %(name)r; known are %(known)s.")
+            % {"name": name, "known": ", ".join(sorted(FAULTS))}
+        )
 
 
 def share_of(text: str) -> float:

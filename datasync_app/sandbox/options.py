@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 
+from django.utils.translation import gettext as _
+
 from datasync_app.dates import parse_date
 from datasync_app.protocol import ENDPOINTS
 from datasync_app.sandbox.account import UNITS, Quota
@@ -17,7 +19,10 @@ from datasync_app.sandbox.restatement_plan import RestatementPlan
 def whole_number(option: str, text: str, least: int, most: int) -> int:
     if text.isascii() and text.isdecimal() and least <= int(text) <= most:
         return int(text)
-    raise SandboxProblem(f"{option} is {text!r}; it must be a whole number from {least} to {most}.")
+    raise SandboxProblem(
+        _("%(option)s is %(text)r; it must be a whole number from %(least)s to %(most)s.")
+        % {"option": option, "text": text, "least": least, "most": most}
+    )
 
 
 def quotas(options: list[str]) -> dict[str, Quota]:
@@ -26,8 +31,11 @@ def quotas(options: list[str]) -> dict[str, Quota]:
         found = re.fullmatch(rf"(\w+)=(\d{{1,7}})/({'|'.join(UNITS)})", option, re.ASCII)
         if not found:
             raise SandboxProblem(
-                f"--quota-of is {option!r}; it must be NAME=N/UNIT, as stock_basic=1/hour, with a "
-                f"unit of {', '.join(UNITS)}."
+                _(
+                    "--quota-of is %(option)r; it must be NAME=N/UNIT, as stock_basic=1/hour, with "
+                    "a unit of %(units)s."
+                )
+                % {"option": option, "units": ", ".join(UNITS)}
             )
         found_quotas[found[1]] = Quota(int(found[2]), UNITS[found[3]])
     return found_quotas
@@ -36,12 +44,13 @@ def quotas(options: list[str]) -> dict[str, Quota]:
 def fault_rates(options: list[str]) -> dict[str, float]:
     rates = {}
     for option in options:
-        name, _, rate = option.partition("=")
+        name, _sign, rate = option.partition("=")
         try:
             rates[name] = float(rate)
         except ValueError:
             raise SandboxProblem(
-                f"--fault is {option!r}; it must be NAME=RATE with a rate from 0 to 1."
+                _("--fault is %(option)r; it must be NAME=RATE with a rate from 0 to 1.")
+                % {"option": option}
             ) from None
     return rates
 
@@ -60,8 +69,11 @@ def published(options: list[str], seed: int) -> PublicationPlan:
             plan.script(found[1], date, *(_step(part) for part in found[3].split(",")))
         except ValueError:
             raise SandboxProblem(
-                f"--publish is {option!r}; it must be NAME=TIME, NAME=TIME/PERCENT,TIME or with a "
-                "date, as daily_basic@20260316=18:40/60,19:20."
+                _(
+                    "--publish is %(option)r; it must be NAME=TIME, NAME=TIME/PERCENT,TIME or with "
+                    "a date, as daily_basic@20260316=18:40/60,19:20."
+                )
+                % {"option": option}
             ) from None
     return plan
 
@@ -73,8 +85,11 @@ def restated(options: list[str], seed: int) -> RestatementPlan:
         found = re.fullmatch(r"(\w+)=(\d{1,3}(?:\.\d{1,4})?)@(.+)", option, re.ASCII)
         if not found:
             raise SandboxProblem(
-                f"--restate is {option!r}; it must be NAME=PERCENT@MOMENT, as "
-                "adj_factor=1@2026-03-16T20:00."
+                _(
+                    "--restate is %(option)r; it must be NAME=PERCENT@MOMENT, as "
+                    "adj_factor=1@2026-03-16T20:00."
+                )
+                % {"option": option}
             )
         plan.restate(found[1], float(found[2]) / 100, since=parse_moment(found[3]))
     return plan

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from datasync_app.dates import SHANGHAI, parse_date
 from datasync_app.protocol import Rows
 from datasync_app.sandbox.cells import Places, draw, places
@@ -46,9 +48,12 @@ class PublicationPlan:
         Raises:
             SandboxProblem: a share is not within 0 to 1.
         """
-        for _, share in steps:
+        for _moment, share in steps:
             if not 0 <= share <= 1:
-                raise SandboxProblem(f"A share of {share:g} is out of range; it must be 0 to 1.")
+                raise SandboxProblem(
+                    _("A share of %(share)s is out of range; it must be 0 to 1.")
+                    % {"share": f"{share:g}"}
+                )
         with self._lock:
             self._scripts[api_name, date] = steps
 
@@ -69,7 +74,7 @@ class PublicationPlan:
     def shown(self, api_name: str, fields: tuple[str, ...], rows: Rows, now: dt.datetime) -> Rows:
         """The rows of an answer that are out by now; the very same list where nothing is held back."""
         with self._lock:
-            scripted = any(name == api_name for name, _ in self._scripts)
+            scripted = any(name == api_name for name, _date in self._scripts)
             drops = {date: drop for (name, date), drop in self._drops.items() if name == api_name}
         at = places(fields) if scripted or drops else None
         if at is None:

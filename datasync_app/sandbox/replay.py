@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from datasync_app.protocol import (
     ENDPOINTS,
     Endpoint,
@@ -141,16 +143,18 @@ def _read_plan(folder: Path) -> dict[str, list[Path]]:
         SandboxProblem: the folder cannot be replayed, with the reason.
     """
     if not folder.is_dir():
-        raise SandboxProblem(f"There is no folder {folder} to replay.")
+        raise SandboxProblem(_("There is no folder %(folder)s to replay.") % {"folder": folder})
     try:
         plan = json.loads((folder / "replay.json").read_text(encoding="utf-8"))
         patterns = {str(name): list(globs) for name, globs in plan["endpoints"].items()}
     except FileNotFoundError:
-        raise SandboxProblem(f"{folder} has no replay.json that names its files.") from None
+        raise SandboxProblem(
+            _("%(folder)s has no replay.json that names its files.") % {"folder": folder}
+        ) from None
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
         raise SandboxProblem(
-            f"{folder / 'replay.json'} is not of the form "
-            '{"endpoints": {"daily": ["daily/*.csv.gz"]}}.'
+            _('%(folder)s is not of the form {"endpoints": {"daily": ["daily/*.csv.gz"]}}.')
+            % {"folder": folder / "replay.json"}
         ) from None
     files = {}
     for name, globs in patterns.items():
@@ -164,7 +168,10 @@ def _matches(folder: Path, name: str, pattern: object) -> list[Path]:
     except (ValueError, NotImplementedError, IndexError):
         found = []
     if not found:
-        raise SandboxProblem(f"No file of {folder} matches {str(pattern)!r}, named for {name}.")
+        raise SandboxProblem(
+            _("No file of %(folder)s matches %(pattern)r, named for %(name)s.")
+            % {"folder": folder, "pattern": str(pattern), "name": name}
+        )
     return found
 
 
@@ -183,14 +190,18 @@ def _read_table(paths: Iterable[Path]) -> Table:
                 header = tuple(next(reader))
                 columns = columns or header
                 if header != columns:
-                    raise SandboxProblem(f"{path} has other columns than the files before it.")
+                    raise SandboxProblem(
+                        _("%(path)s has other columns than the files before it.") % {"path": path}
+                    )
                 readers = [_text if _is_text(name) else _number for name in columns]
                 rows += [
                     [read(cell) for read, cell in zip(readers, line, strict=True)]
                     for line in reader
                 ]
         except (OSError, EOFError, ValueError, StopIteration) as error:
-            raise SandboxProblem(f"{path} is not a gzip CSV: {error}.") from error
+            raise SandboxProblem(
+                _("%(path)s is not a gzip CSV: %(error)s.") % {"path": path, "error": error}
+            ) from error
     return Table(columns, rows)
 
 

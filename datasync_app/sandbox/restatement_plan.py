@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from datasync_app.protocol import Rows
 from datasync_app.sandbox.cells import draw, places
 from datasync_app.sandbox.protocol import SandboxProblem
@@ -86,9 +88,15 @@ class RestatementPlan:
             SandboxProblem: nothing of the endpoint can be restated, or the share is not 0 to 1.
         """
         if api_name not in _CHANGES:
-            raise SandboxProblem(f"{api_name} is never restated; {', '.join(_CHANGES)} can be.")
+            raise SandboxProblem(
+                _("%(api_name)s is never restated; %(names)s can be.")
+                % {"api_name": api_name, "names": ", ".join(_CHANGES)}
+            )
         if not 0 <= share <= 1:
-            raise SandboxProblem(f"A share of {share:g} is out of range; it must be 0 to 1.")
+            raise SandboxProblem(
+                _("A share of %(share)s is out of range; it must be 0 to 1.")
+                % {"share": f"{share:g}"}
+            )
         with self._lock:
             number = len(self._rules)
             self._rules.append(_Rule(number, api_name, share, since, first, last, size))

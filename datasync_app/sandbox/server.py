@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
+from django.utils.translation import gettext as _
+
 from datasync_app.dates import SHANGHAI
 from datasync_app.protocol import (
     ENDPOINTS,
@@ -98,7 +100,8 @@ class Sandbox:
             )
         except OSError as error:
             raise SandboxProblem(
-                f"Port {port} of {host} cannot be used: {error.strerror}."
+                _("Port %(port)s of %(host)s cannot be used: %(strerror)s.")
+                % {"port": port, "host": host, "strerror": error.strerror}
             ) from None
         self.url = f"http://{host}:{self._connections.server_port}"
         self._thread = threading.Thread(
@@ -215,7 +218,7 @@ class Sandbox:
             SandboxProblem: it asks for neither, or the clock is one that cannot be moved.
         """
         if not isinstance(self._clock, MovableClock):
-            raise SandboxProblem("The clock of this sandbox cannot be moved.")
+            raise SandboxProblem(_("The clock of this sandbox cannot be moved."))
         move_clock(self._clock, body)
         return {"now": self._clock().astimezone(SHANGHAI).isoformat(timespec="seconds")}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from datasync_app.tushare.outcomes import Answer, Mismatched
 
 EXPIRY_FIELD = "到期时间"
@@ -33,7 +35,8 @@ def read_account(answer: Answer, today: dt.date) -> Account:
             parcel = float(str(row[POINTS_FIELD]))
         except (KeyError, ValueError):
             raise Mismatched(
-                f"Tushare answered user() with a row that holds no points with a date: {row}.",
+                _("Tushare answered user() with a row that holds no points with a date: %(row)s.")
+                % {"row": row},
                 api_name=answer.api_name,
             ) from None
         if expires >= today:

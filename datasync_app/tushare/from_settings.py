@@ -115,7 +115,10 @@ def source_from_settings() -> tuple[str, str]:
     if base_url:
         if is_loopback(base_url):
             return SANDBOX_TOKEN, base_url
-        raise NoSource(f"TUSHARE_BASE_URL is {base_url!r}, but TUSHARE_TOKEN is not set.")
+        raise NoSource(
+            _("TUSHARE_BASE_URL is %(base_url)r, but TUSHARE_TOKEN is not set.")
+            % {"base_url": base_url}
+        )
     try:
         base_url = Path(settings.SANDBOX_ADDRESS_FILE).read_text().strip()
     except FileNotFoundError:

@@ -11,6 +11,8 @@ import datetime as dt
 import re
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+
 from datasync_app.tushare.access import DENIAL_LASTS
 from datasync_app.tushare.outcomes import (
     BadRequest,
@@ -53,17 +55,18 @@ def refusal(code: int, text: str, call: Call, received_at: dt.datetime) -> Tusha
     """The failure that a body with a code other than 0 stands for."""
     name, params = call.api_name, call.params
     asked = show_call(name, params)
-    said = f"it said {text!r}" if text else "it gave no reason"
-    said = f"{said} (code {code})"
+    said = _("it said %r") % text if text else _("it gave no reason")
+    said = _("%(said)s (code %(code)s)") % {"said": said, "code": code}
 
     for pattern in _RATE_PATTERNS:
         if found := pattern.search(text):
             parts = found.groupdict()
             unit = _UNITS.get(parts.get("unit") or "")
             limit = int(parts["limit"]) if parts.get("limit") else None
-            stated = f" of {limit} calls a {unit}" if limit is not None and unit else ""
+            stated = f" ({limit}/{unit})" if limit is not None and unit else ""
             return RateLimited(
-                f"Tushare refused {asked} for its rate limit{stated}: {said}.",
+                _("Tushare refused %(asked)s for its rate limit%(stated)s: %(said)s.")
+                % {"asked": asked, "stated": stated, "said": said},
                 limit=limit,
                 unit=unit,
                 reset_at=_reset_at(unit, received_at),
@@ -74,12 +77,13 @@ def refusal(code: int, text: str, call: Call, received_at: dt.datetime) -> Tusha
     kind = _denial(code, text)
     if kind is not None:
         reason = {
-            DenialKind.TOKEN: "the token is not accepted",
-            DenialKind.IP: "the token is used from too many addresses",
-            DenialKind.PERMISSION: "this token may not call it",
+            DenialKind.TOKEN: _("the token is not accepted"),
+            DenialKind.IP: _("the token is used from too many addresses"),
+            DenialKind.PERMISSION: _("this token may not call it"),
         }[kind]
         return Denied(
-            f"Tushare denied {asked}, {reason}: {said}.",
+            _("Tushare denied %(asked)s, %(reason)s: %(said)s.")
+            % {"asked": asked, "reason": reason, "said": said},
             kind=kind,
             until=received_at + DENIAL_LASTS[kind],
             code=code,
@@ -88,14 +92,17 @@ def refusal(code: int, text: str, call: Call, received_at: dt.datetime) -> Tusha
         )
     if _SERVER.search(text):
         return TransportFailure(
-            f"Tushare failed on {asked}: {said}.",
+            _("Tushare failed on %(asked)s: %(said)s.") % {"asked": asked, "said": said},
             transient=True,
             code=code,
             api_name=name,
             params=params,
         )
     return BadRequest(
-        f"Tushare did not accept {asked}: {said}.", code=code, api_name=name, params=params
+        _("Tushare did not accept %(asked)s: %(said)s.") % {"asked": asked, "said": said},
+        code=code,
+        api_name=name,
+        params=params,
     )
 
 

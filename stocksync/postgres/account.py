@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 SYSTEM_ACCOUNT = "stocksync-postgres"
 
@@ -43,8 +44,11 @@ def caller() -> Account:
         return _account(pwd.getpwuid(uid))
     except KeyError:
         raise PostgresProblem(
-            f"User id {uid} has no name on this machine and PostgreSQL needs one: use a named "
-            "account, or set DATABASE_URL to a server of your own."
+            _(
+                "User id %(uid)s has no name on this machine and PostgreSQL needs one: use a "
+                "named account, or set DATABASE_URL to a server of your own."
+            )
+            % {"uid": uid}
         ) from None
 
 
@@ -87,10 +91,17 @@ def _made(say: Callable[[str], None]) -> Account:
         account = _account(pwd.getpwnam(SYSTEM_ACCOUNT))
     except KeyError:
         raise PostgresProblem(
-            f"PostgreSQL refuses to run as root, and the system account {SYSTEM_ACCOUNT} could "
-            f"not be made ({reason}): make it yourself, or run StockSync as an ordinary user."
+            _(
+                "PostgreSQL refuses to run as root, and the system account %(account)s "
+                "could not be made (%(reason)s): make it yourself, or run StockSync as an "
+                "ordinary user."
+            )
+            % {"account": SYSTEM_ACCOUNT, "reason": reason}
         ) from None
-    say(f"PostgreSQL does not run as root: made the system account {SYSTEM_ACCOUNT} for it.")
+    say(
+        _("PostgreSQL does not run as root: made the system account %(account)s for it.")
+        % {"account": SYSTEM_ACCOUNT}
+    )
     return account
 
 
@@ -106,7 +117,13 @@ def open_way(path: Path, account: Account, say: Callable[[str], None]) -> None:
             folder.chmod(stat.S_IMODE(state.st_mode) | stat.S_IXOTH)
         except OSError as error:
             raise PostgresProblem(
-                f"The account {account.name} cannot pass through {folder} ({error.strerror}): "
-                f"allow it with `chmod o+x {folder}`."
+                _(
+                    "The account %(name)s cannot pass through %(folder)s (%(strerror)s): allow it "
+                    "with `chmod o+x %(folder)s`."
+                )
+                % {"name": account.name, "folder": folder, "strerror": error.strerror}
             ) from None
-        say(f"Opened {folder} for passing through (chmod o+x), so that {account.name} gets to it.")
+        say(
+            _("Opened %(folder)s for passing through (chmod o+x), so that %(name)s gets to it.")
+            % {"folder": folder, "name": account.name}
+        )

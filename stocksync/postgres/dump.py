@@ -13,6 +13,7 @@ from psycopg import sql
 
 from stocksync.postgres import binaries
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 SET_ASIDE = "{schema}_before_restore"
 # Of the database server: held while the schema is set aside. Any number that is ours will do.
@@ -50,11 +51,16 @@ def check_is_backup(file: Path, server_version: int, schema: str) -> None:
     )
     if answer.returncode:
         raise PostgresProblem(
-            f"{file} is no backup that can be read here: {_reason(answer.stderr)}. Give a file that "
-            "`manage.py backup` wrote."
+            _(
+                "%(file)s is no backup that can be read here: %(reason)s. Give a file that "
+                "`manage.py backup` wrote."
+            )
+            % {"file": file, "reason": _reason(answer.stderr)}
         )
     if f" SCHEMA - {schema} " not in answer.stdout:
-        raise PostgresProblem(f"{file} is a PostgreSQL backup, but not one of StockSync.")
+        raise PostgresProblem(
+            _("%(file)s is a PostgreSQL backup, but not one of StockSync.") % {"file": file}
+        )
 
 
 def restore(
@@ -95,7 +101,7 @@ def undo_interrupted_restore(connection: psycopg.Connection, schema: str) -> boo
 def _restore_lock(connection: psycopg.Connection) -> Iterator[None]:
     taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [RESTORE_LOCK]).fetchone()
     if taken != (True,):
-        raise PostgresProblem("A restore is going on in this database: wait for its end.")
+        raise PostgresProblem(_("A restore is going on in this database: wait for its end."))
     try:
         yield
     finally:
@@ -132,7 +138,9 @@ def _run(name: str, params: Mapping[str, str], server_version: int, *arguments: 
         command, env=environment, capture_output=True, text=True, check=False, umask=0o077
     )
     if answer.returncode:
-        raise PostgresProblem(f"{name} failed: {_reason(answer.stderr)}.")
+        raise PostgresProblem(
+            _("%(name)s failed: %(reason)s.") % {"name": name, "reason": _reason(answer.stderr)}
+        )
 
 
 def _program(name: str, server_version: int) -> Path:
@@ -141,8 +149,11 @@ def _program(name: str, server_version: int) -> Path:
         if major <= binaries.major_version(install):
             return binaries.program(name, install)
     raise PostgresProblem(
-        f"The server is PostgreSQL {major}, newer than the programs that StockSync brings: use its "
-        f"own {name}."
+        _(
+            "The server is PostgreSQL %(major)s, newer than the programs that StockSync "
+            "brings: use its own %(name)s."
+        )
+        % {"major": major, "name": name}
     )
 
 

@@ -55,6 +55,7 @@ READABLE = (
     "tushare_slot",
     "tushare_call",
     "tushare_call_day",
+    "tushare_past_day",
     "scheduler_job_config",
     "scheduler_job_config_history",
     "scheduler_job_state",

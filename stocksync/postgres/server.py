@@ -17,6 +17,7 @@ from psycopg import sql
 from stocksync.postgres import locks, users
 from stocksync.postgres.cluster import DATABASE, OWNER, SOCKET_PORT, SUPERUSER, Cluster
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 START_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -37,8 +38,11 @@ def use(cluster: Cluster) -> None:
         users.hold(cluster.run_dir)
     except OSError as error:
         raise PostgresProblem(
-            f"{error.filename or cluster.run_dir} cannot be used ({error.strerror}): point "
-            "STOCKSYNC_VAR at a folder that this account may write."
+            _(
+                "%(folder)s cannot be used (%(strerror)s): point STOCKSYNC_VAR at a folder that "
+                "this account may write."
+            )
+            % {"folder": error.filename or cluster.run_dir, "strerror": error.strerror}
         ) from error
 
 
@@ -119,8 +123,15 @@ def _start(cluster: Cluster, wait: float) -> None:
             return
         if time.monotonic() > deadline:
             raise PostgresProblem(
-                f"PostgreSQL did not start within {wait:.0f} seconds; its log {cluster.log_file} "
-                f"ends with: {_last_words(cluster.log_file)}"
+                _(
+                    "PostgreSQL did not start within %(wait).0f seconds; its log %(log_file)s ends "
+                    "with: %(last_words)s"
+                )
+                % {
+                    "wait": wait,
+                    "log_file": cluster.log_file,
+                    "last_words": _last_words(cluster.log_file),
+                }
             )
         time.sleep(POLL_SECONDS)
 
@@ -137,7 +148,9 @@ def _start_keeper(cluster: Cluster) -> None:
         check=False,
     )
     if answer.returncode:
-        raise PostgresProblem(f"PostgreSQL's keeper failed: {answer.stderr.strip()[-500:]}")
+        raise PostgresProblem(
+            _("PostgreSQL's keeper failed: %(reason)s") % {"reason": answer.stderr.strip()[-500:]}
+        )
 
 
 def _provide(cluster: Cluster) -> None:

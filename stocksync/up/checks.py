@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from stocksync.postgres import locks
+from stocksync.spoken import spoken as _
 
 
 class CannotStart(Exception):
@@ -23,8 +24,11 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise CannotStart(
-            f"The folder {folder} cannot be written ({error.strerror}): StockSync keeps its state "
-            "there; set STOCKSYNC_VAR to a folder that this account may write."
+            _(
+                "The folder %(folder)s cannot be written (%(strerror)s): StockSync keeps its "
+                "state there; set STOCKSYNC_VAR to a folder that this account may write."
+            )
+            % {"folder": folder, "strerror": error.strerror}
         ) from None
 
 
@@ -34,8 +38,11 @@ def take_run_lock(path: Path) -> int:
     if not locks.try_exclusive(descriptor):
         holder = os.pread(descriptor, 20, 0).decode().strip()
         raise CannotStart(
-            f"StockSync already runs here, as process {holder}: stop it first with Ctrl-C in its "
-            f"terminal, or with `kill {holder}`."
+            _(
+                "StockSync already runs here, as process %(holder)s: stop it first with Ctrl-C "
+                "in its terminal, or with `kill %(holder)s`."
+            )
+            % {"holder": holder}
         )
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -54,14 +61,21 @@ def check_port(host: str, port: int) -> None:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(
-                f"Port {port} on {host} is taken: stop what uses it, or choose another, such as "
-                f"`make run PORT={port + 1 if port < 65535 else 8001}`."
+                _(
+                    "Port %(port)s on %(host)s is taken: stop what uses it, or choose another, such "
+                    "as `make run PORT=%(other)s`."
+                )
+                % {"port": port, "host": host, "other": port + 1 if port < 65535 else 8001}
             ) from None
         if error.errno == errno.EACCES:
             raise CannotStart(
-                f"Port {port} needs root: choose one above 1023, such as `make run PORT=8000`."
+                _("Port %(port)s needs root: choose one above 1023, such as `make run PORT=8000`.")
+                % {"port": port}
             ) from None
         raise CannotStart(
-            f"HOST is {host!r}, which is no address of this machine ({error.strerror}): leave it "
-            "unset, or set it to 127.0.0.1 or 0.0.0.0."
+            _(
+                "HOST is %(host)r, which is no address of this machine (%(strerror)s): leave it "
+                "unset, or set it to 127.0.0.1 or 0.0.0.0."
+            )
+            % {"host": host, "strerror": error.strerror}
         ) from None

@@ -18,6 +18,7 @@ from django.db.utils import NotSupportedError
 
 from stocksync.postgres import dump
 from stocksync.postgres.problems import PostgresProblem
+from stocksync.spoken import spoken as _
 
 ADMIN = "admin"
 
@@ -28,7 +29,7 @@ def prepare() -> None:
 
     check_reachable()
     if dump.undo_interrupted_restore(connection.connection, settings.DATABASE_SCHEMA):
-        say("Brought back what a restore that did not end had set aside.")
+        say(_("Brought back what a restore that did not end had set aside."))
     migrate()
     make_admin(settings.VAR_DIR / "admin-password")
     warn_of_foreign_data()
@@ -53,7 +54,10 @@ def migrate() -> None:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        say(f"Bringing the database to this version ({len(missing)} migrations).")
+        say(
+            _("Bringing the database to this version (%(count)s migrations).")
+            % {"count": len(missing)}
+        )
         call_command("migrate", interactive=False, verbosity=0)
 
 
@@ -83,7 +87,7 @@ def warn_of_foreign_data() -> None:
     try:
         refuse_foreign(base_url, has_token=bool(settings.TUSHARE_TOKEN))
     except SourceMismatch as mismatch:
-        say(f"WARNING: every sync is refused. {mismatch}")
+        say(_("WARNING: every sync is refused. %(mismatch)s") % {"mismatch": mismatch})
 
 
 def say(text: str) -> None:

@@ -28,7 +28,7 @@ NAMES = {
     # what a schedule is written with
     "sun", "sat", "manage", "py", "runscheduler", "go", "live", "env",
     # a name of a person, or of a page of the browser
-    "superuser", "boss",
+    "superuser", "boss", "user",
 }  # fmt: skip
 WORD = re.compile(r"(?<![\w./:@=-])[A-Za-z]{2,}(?![\w/:@=-]|\.\w)")
 # What is to be typed in as it stands.

@@ -17,7 +17,8 @@ def text(path: str) -> str:
 
 
 def test_every_setting_that_is_read_is_in_the_reference_and_no_other() -> None:
-    read = set(re.findall(r'"([A-Z][A-Z_]{3,})"', text("stocksync/environment.py")))
+    read_by = text("stocksync/environment.py") + text("stocksync/spoken.py")
+    read = set(re.findall(r'"([A-Z][A-Z_]{3,})"', read_by))
     told = set(re.findall(r"`([A-Z][A-Z_]{3,})`", text("docs/reference/settings.md")))
     assert read == told
 

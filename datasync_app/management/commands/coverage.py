@@ -9,6 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.datasets import DATASETS, get_dataset
 from datasync_app.dates import parse_date
@@ -17,20 +19,23 @@ from datasync_app.errors import DatasyncError
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "What the ledger can prove, cell by cell. Exit 1 if anything due is not good; with --strict "
         "also if datasets dispute a code, an answer is in doubt or rows are in quarantine."
     )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument("names", metavar="NAME", nargs="*", help=", ".join(DATASETS))
-        parser.add_argument("--start", metavar="D", help="first date, YYYYMMDD [the horizon]")
-        parser.add_argument("--end", metavar="D", help="last date, YYYYMMDD [today]")
+        parser.add_argument("--start", metavar="D", help=_("first date, YYYYMMDD [the horizon]"))
+        parser.add_argument("--end", metavar="D", help=_("last date, YYYYMMDD [today]"))
         parser.add_argument(
-            "--strict", action="store_true", help="exit 1 for disputes, doubts and quarantine too"
+            "--strict",
+            action="store_true",
+            help=_("exit 1 for disputes, doubts and quarantine too"),
         )
-        parser.add_argument("--json", action="store_true", help="for programs")
+        parser.add_argument("--json", action="store_true", help=_("for programs"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

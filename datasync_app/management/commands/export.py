@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.datasets import DATASETS, Dataset
 from datasync_app.errors import DatasyncError
@@ -21,33 +22,34 @@ SHOWN = 20
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Parquet files by dataset and year, a DuckDB file of views over them, and qlib's layout. Only what "
         "changed is written anew, and readers see all of it at once. What the ledger cannot prove is refused."
     )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
             "folder", metavar="FOLDER", nargs="?", type=Path,
-            help="where the Parquet files go [export, beside the database]",
+            help=_("where the Parquet files go [export, beside the database]"),
         )  # fmt: skip
         parser.add_argument(
-            "--datasets", metavar="NAME,…", help="only these [all that were ever fetched]"
+            "--datasets", metavar="NAME,…", help=_("only these [all that were ever fetched]")
         )
         parser.add_argument(
             "--duckdb",
             metavar="FILE",
             type=Path,
-            help="also a DuckDB file of views over the folder",
+            help=_("also a DuckDB file of views over the folder"),
         )
         parser.add_argument(
             "--qlib", metavar="DIR", type=Path,
-            help="qlib's layout, adjusted prices with their factor; alone, unless FOLDER is named",
+            help=_("qlib's layout, adjusted prices with their factor; alone, unless FOLDER is named"),
         )  # fmt: skip
         parser.add_argument(
             "--allow-incomplete", action="store_true",
-            help="export what the ledger cannot prove too; the manifest names it",
+            help=_("export what the ledger cannot prove too; the manifest names it"),
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:

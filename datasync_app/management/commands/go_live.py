@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.asking import confirm
 from datasync_app.engine.drop import drop_generated_data
@@ -17,11 +18,14 @@ from scheduler_app.health import scheduler_status
 
 
 class Command(BaseCommand):
-    help = "Empty datasets and ledger of a sandbox or replay, so that a real token can fill them."
+    help = gettext_noop(
+        "Empty datasets and ledger of a sandbox or replay, so that a real token can fill them."
+    )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.description = _(self.help)
+        parser.add_argument("--yes", action="store_true", help=_("do not ask"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         owner = stored_identity()

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.datasets import DATASETS
 from datasync_app.errors import DatasyncError
@@ -19,24 +20,25 @@ from datasync_app.reports.words import text_of
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "What is complete from when to when, every exception with its reason, what was restated, and a "
         "digest over rows and ledger. Exit 1 if anything due is not good."
     )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--start", metavar="D", required=True, help="first date, YYYYMMDD")
-        parser.add_argument("--end", metavar="D", required=True, help="last date, YYYYMMDD")
+        parser.description = _(self.help)
+        parser.add_argument("--start", metavar="D", required=True, help=_("first date, YYYYMMDD"))
+        parser.add_argument("--end", metavar="D", required=True, help=_("last date, YYYYMMDD"))
         parser.add_argument(
-            "--datasets", metavar="NAME,…", help=f"only these of {', '.join(DATASETS)} [all]"
+            "--datasets", metavar="NAME,…", help=_("only these of %s [all]") % ", ".join(DATASETS)
         )
         parser.add_argument(
             "--json",
             metavar="FILE",
             nargs="?",
             const="-",
-            help="for programs: to this file, or to the terminal without one",
+            help=_("for programs: to this file, or to the terminal without one"),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

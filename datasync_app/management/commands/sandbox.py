@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.sandbox.account import UNITS
 from datasync_app.sandbox.clock import MovableClock, parse_moment
@@ -31,69 +32,76 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Serve Tushare's protocol on loopback, over a generated market or a recorded one."
+    help = gettext_noop(
+        "Serve Tushare's protocol on loopback, over a generated market or a recorded one."
+    )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", default="0", help="0 picks a free one [0]")
+        parser.description = _(self.help)
+        parser.add_argument("--port", default="0", help=_("0 picks a free one [0]"))
         parser.add_argument(
-            "--replay", metavar="DIR", help="replay the CSVs named by DIR/replay.json"
+            "--replay", metavar="DIR", help=_("replay the CSVs named by DIR/replay.json")
         )
         parser.add_argument(
-            "--seed", default="1", help="of the generated market and the faults [1]"
+            "--seed", default="1", help=_("of the generated market and the faults [1]")
         )
         parser.add_argument(
             "--companies",
             metavar="N",
-            help="make a market of about so many listed companies, for quick tries [5400]",
+            help=_("make a market of about so many listed companies, for quick tries [5400]"),
         )
         parser.add_argument(
             "--now",
             metavar="MOMENT",
-            help="start its clock at a moment of Shanghai, as 2026-03-16T18:30 [the real time]",
+            help=_("start its clock at a moment of Shanghai, as 2026-03-16T18:30 [the real time]"),
         )
         parser.add_argument(
             "--publish",
             action="append",
             default=[],
             metavar="NAME[@DATE]=TIME[/PERCENT],…",
-            help="when rows are out, as daily_basic@20260316=18:40/60,19:20; without a date, every day",
+            help=_(
+                "when rows are out, as daily_basic@20260316=18:40/60,19:20; without a date, every day"
+            ),
         )
         parser.add_argument(
             "--restate",
             action="append",
             default=[],
             metavar="NAME=PERCENT@MOMENT",
-            help="change so many percent of the rows from a moment on: "
-            "as adj_factor=1@2026-03-16T20:00",
+            help=_(
+                "change so many percent of the rows from a moment on: "
+                "as adj_factor=1@2026-03-16T20:00"
+            ),
         )
         parser.add_argument(
-            "--quota", help="calls a minute per endpoint, 0 for no limit [by points]"
+            "--quota", help=_("calls a minute per endpoint, 0 for no limit [by points]")
         )
         parser.add_argument(
             "--quota-of",
             action="append",
             default=[],
             metavar="NAME=N/UNIT",
-            help="of one endpoint, as stock_basic=1/hour; units: " + ", ".join(UNITS),
+            help=_("of one endpoint, as stock_basic=1/hour; units: %s") % ", ".join(UNITS),
         )
         parser.add_argument(
-            "--latency", default="0", metavar="MS", help="milliseconds per call [0]"
+            "--latency", default="0", metavar="MS", help=_("milliseconds per call [0]")
         )
-        parser.add_argument("--points", default="2000", help="the account's points [2000]")
+        parser.add_argument("--points", default="2000", help=_("the account's points [2000]"))
         parser.add_argument(
             "--fault",
             action="append",
             default=[],
             metavar="NAME=RATE",
-            help="spoil a share of the calls; `--fault list` explains each: "
-            + ", ".join(sorted(FAULTS)),
+            help=_("spoil a share of the calls; `--fault list` explains each: %s")
+            % ", ".join(sorted(FAULTS)),
         )
         parser.add_argument(
             "--stall",
             default="60",
             metavar="SECONDS",
-            help="how long the faults stall and slow_drip last [60]",
+            help=_("how long the faults stall and slow_drip last [60]"),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

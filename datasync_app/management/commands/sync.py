@@ -13,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.datasets import DATASETS, STOCK_BASIC, TRADE_CAL
 from datasync_app.datasets.base import Dataset
@@ -39,20 +40,21 @@ SHOWN_CELLS = 20
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Sync one dataset or job in the foreground. Exit 0 only if every due cell of the range ended "
         "good; otherwise 1 and the list."
     )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         names = ", ".join([*DATASETS, *registry.ids()])
-        parser.add_argument("name", metavar="NAME", help=f"one of: {names}")
-        parser.add_argument("--start", metavar="D", help="first date, YYYYMMDD")
-        parser.add_argument("--end", metavar="D", help="last date, YYYYMMDD [today]")
-        parser.add_argument("--codes", metavar="A,B", help="for datasets that are cut by code")
+        parser.add_argument("name", metavar="NAME", help=_("one of: %s") % names)
+        parser.add_argument("--start", metavar="D", help=_("first date, YYYYMMDD"))
+        parser.add_argument("--end", metavar="D", help=_("last date, YYYYMMDD [today]"))
+        parser.add_argument("--codes", metavar="A,B", help=_("for datasets that are cut by code"))
         parser.add_argument(
-            "--dry-run", action="store_true", help="print cells, calls and time; fetch nothing"
+            "--dry-run", action="store_true", help=_("print cells, calls and time; fetch nothing")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

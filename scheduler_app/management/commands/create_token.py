@@ -9,18 +9,20 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from knox.models import AuthToken
 
 LONGEST_DAYS = 36_500
 
 
 class Command(BaseCommand):
-    help = "Make an API token for a user. It is shown once, alone on the last line."
+    help = gettext_noop("Make an API token for a user. It is shown once, alone on the last line.")
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", help="the user name")
-        parser.add_argument("--days", type=int, default=365, help="valid for so many days [365]")
+        parser.description = _(self.help)
+        parser.add_argument("user", help=_("the user name"))
+        parser.add_argument("--days", type=int, default=365, help=_("valid for so many days [365]"))
 
     def handle(self, *args: Any, user: str, days: int, **options: Any) -> None:
         if not 1 <= days <= LONGEST_DAYS:

@@ -11,7 +11,9 @@ from types import FrameType
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from prometheus_client.core import Metric
 
 from scheduler_app import metrics
@@ -32,9 +34,12 @@ class Command(BaseCommand):
        to start a new process.
     """
 
-    help = "Fire the schedules. Runs until SIGTERM, SIGINT or SIGHUP."
+    help = gettext_noop("Fire the schedules. Runs until SIGTERM, SIGINT or SIGHUP.")
     # It starts while the database is down, and checks that need one come with `migrate`.
     requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
 
     def handle(self, *args: Any, **options: Any) -> None:
         asked_to_stop = threading.Event()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from scheduler_app import seeds
 from scheduler_app.errors import SchedulerError
@@ -18,17 +19,20 @@ DONE = {
 
 
 class Command(BaseCommand):
-    help = "Create the default schedules that are missing; with --reset, restore those named."
+    help = gettext_noop(
+        "Create the default schedules that are missing; with --reset, restore those named."
+    )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
             "--reset",
             nargs="+",
             action="extend",
             default=[],
             metavar="JOB_ID",
-            help="give these jobs their default schedule again, whatever staff made of it",
+            help=_("give these jobs their default schedule again, whatever staff made of it"),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

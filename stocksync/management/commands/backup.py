@@ -10,19 +10,23 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from stocksync.postgres import dump
 from stocksync.postgres.problems import PostgresProblem
 
 
 class Command(BaseCommand):
-    help = "Write everything (data, schedules, accounts) to FILE; `restore` reads it back."
+    help = gettext_noop(
+        "Write everything (data, schedules, accounts) to FILE; `restore` reads it back."
+    )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument(
-            "--overwrite", action="store_true", help="replace FILE where it exists already"
+            "--overwrite", action="store_true", help=_("replace FILE where it exists already")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from scheduler_app.models import ExecutionLog, Status
 from stocksync.postgres import base, server
@@ -29,20 +30,21 @@ from stocksync.postgres.reader import (
 
 
 class Command(BaseCommand):
-    help = "Print a read-only address (DSN) of the database, for notebooks."
+    help = gettext_noop("Print a read-only address (DSN) of the database, for notebooks.")
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
             "--tcp",
             action="store_true",
-            help="an address on 127.0.0.1, for programs that cannot use a Unix socket",
+            help=_("an address on 127.0.0.1, for programs that cannot use a Unix socket"),
         )
         parser.add_argument(
-            "--new-password", action="store_true", help="first make the present address useless"
+            "--new-password", action="store_true", help=_("first make the present address useless")
         )
         parser.add_argument(
-            "--now", action="store_true", help="with --tcp: restart PostgreSQL even under a run"
+            "--now", action="store_true", help=_("with --tcp: restart PostgreSQL even under a run")
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

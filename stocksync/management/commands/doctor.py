@@ -6,18 +6,20 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from stocksync.checkup import checkup
 
 
 class Command(BaseCommand):
-    help = (
+    help = gettext_noop(
         "Check database, migrations, scheduler, source, datasets and clock; exit 1 on any failure."
     )
     # The checks are the command's own lines; Django's would end it before the first.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument(
             "--ask",
             action="store_true",

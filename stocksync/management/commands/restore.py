@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from datasync_app.asking import confirm
 from scheduler_app.models import Role, SchedulerProcess
@@ -24,12 +25,15 @@ ALIVE = dt.timedelta(seconds=60)
 
 
 class Command(BaseCommand):
-    help = "Replace everything (data, schedules, accounts) by what `backup` wrote to FILE."
+    help = gettext_noop(
+        "Replace everything (data, schedules, accounts) by what `backup` wrote to FILE."
+    )
     requires_system_checks: list[str] = []  # they are of the code: `make lint` makes them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.description = _(self.help)
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help=_("do not ask"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
