@@ -171,6 +171,7 @@ def test_an_export_that_breaks_off_leaves_the_old_state(
 
 def test_rows_come_in_pieces(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrow, "_AT_ONCE", 200)
+    monkeypatch.setattr("datasync_app.reports.content.AT_ONCE", 40)
     reading = arrow.Reading(
         "SELECT ts_code, trade_date FROM daily ORDER BY 2, 1",
         pa.schema([("ts_code", pa.string()), ("trade_date", pa.date32())]),

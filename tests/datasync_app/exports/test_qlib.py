@@ -159,6 +159,7 @@ def test_indices_are_there_for_benchmarks_but_not_among_all(folder: Folder) -> N
 
 def test_codes_are_read_across_pieces(folder: Folder, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("datasync_app.exports.arrow._AT_ONCE", 300)
+    monkeypatch.setattr("datasync_app.reports.content.AT_ONCE", 100)
     qlib.export_qlib(folder, now=NOW)
     monkeypatch.undo()
     assert bytes_of(folder) == anew(tmp_path)
