@@ -7,7 +7,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -20,7 +24,7 @@ ARGUMENTS = [
 
 
 # Not for the session: while it runs, other tests of this process could not use asyncio.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
@@ -47,7 +51,7 @@ def elsewhere(url: str) -> str:
     return "" if here else f"a request left the machine: {url}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def visitor(chromium: Browser) -> BrowserContext:
     """One for all tests, so that scripts and styles are fetched and compiled once."""
     return chromium.new_context()
@@ -75,3 +79,17 @@ def page(visitor: BrowserContext) -> Iterator[Page]:
     page.close()
     visitor.clear_cookies()
     assert errors == []
+
+
+@pytest.fixture
+def boss(page: Page, live_server: LiveServer, client: Client) -> Page:
+    """A page that shows nothing yet, of somebody who has logged in and may do everything."""
+    client.force_login(User.objects.create_superuser("boss"))
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    return page
+
+
+@pytest.fixture
+def admin_url(live_server: LiveServer) -> str:
+    return f"{live_server.url}/admin/"

@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -33,13 +31,10 @@ def schedule() -> Iterator[JobConfig]:
 
 
 @pytest.fixture
-def admin(page: Page, live_server: LiveServer, client: Client) -> Page:
-    """The overview, as somebody who has logged in."""
-    client.force_login(User.objects.create_superuser("boss"))
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
-    page.goto(f"{live_server.url}/admin/")
-    return page
+def admin(boss: Page, admin_url: str) -> Page:
+    """The overview."""
+    boss.goto(admin_url)
+    return boss
 
 
 def test_a_person_logs_in(page: Page, live_server: LiveServer) -> None:
@@ -78,21 +73,21 @@ def test_a_task_is_cancelled_only_after_a_question(admin: Page) -> None:
 
 
 def test_a_day_of_the_calendar_leads_to_its_cell_which_is_repaired_and_accepted(
-    admin: Page,
+    boss: Page, admin_url: str
 ) -> None:
     LedgerFactory.create(state="partial", missing={"600000.SH": "unexplained"})
-    admin.set_viewport_size({"width": 390, "height": 800})
-    admin.goto(f"{admin.url}datasync_app/syncledger/calendar/")
-    assert admin.evaluate("document.documentElement.scrollWidth") <= 390
-    admin.get_by_role("link", name="2020-01-09: partial, 1 rows").click()
-    expect(admin.get_by_text("unexplained (1): 600000.SH")).to_be_visible()
-    admin.get_by_role("button", name="Repair now").click()
-    expect(admin.get_by_text("Queued: execution")).to_be_visible()
+    boss.set_viewport_size({"width": 390, "height": 800})
+    boss.goto(f"{admin_url}datasync_app/syncledger/calendar/")
+    assert boss.evaluate("document.documentElement.scrollWidth") <= 390
+    boss.get_by_role("link", name="2020-01-09: partial, 1 rows").click()
+    expect(boss.get_by_text("unexplained (1): 600000.SH")).to_be_visible()
+    boss.get_by_role("button", name="Repair now").click()
+    expect(boss.get_by_text("Queued: execution")).to_be_visible()
     run = ExecutionLog.objects.get(status=Status.QUEUED)
     assert run.job_kwargs == {"start": "20200109", "end": "20200109"}
-    admin.get_by_label("Reason").fill("The exchange closed these boards.")
-    admin.get_by_role("button", name="Accept as it is").click()
-    expect(admin.get_by_text("The cell is accepted as it is.")).to_be_visible()
+    boss.get_by_label("Reason").fill("The exchange closed these boards.")
+    boss.get_by_role("button", name="Accept as it is").click()
+    expect(boss.get_by_text("The cell is accepted as it is.")).to_be_visible()
 
 
 def test_a_wrong_cron_is_refused_at_its_field(admin: Page, schedule: JobConfig) -> None:
@@ -147,68 +142,66 @@ def test_run_now_queues_an_execution_that_can_be_opened(admin: Page) -> None:
     expect(admin.locator(".form-row", has_text="Who")).to_contain_text("boss")
 
 
-def test_the_pages_fit_a_phone_and_the_dark(admin: Page, live_server: LiveServer) -> None:
-    admin.emulate_media(color_scheme="dark")
-    admin.set_viewport_size({"width": 390, "height": 800})
+def test_the_pages_fit_a_phone_and_the_dark(boss: Page, admin_url: str) -> None:
+    boss.emulate_media(color_scheme="dark")
+    boss.set_viewport_size({"width": 390, "height": 800})
     for path in ("", "scheduler_app/jobconfig/", "scheduler_app/executionlog/"):
-        admin.goto(f"{live_server.url}/admin/{path}")
-        wide = admin.evaluate("document.documentElement.scrollWidth")
+        boss.goto(f"{admin_url}{path}")
+        wide = boss.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, f"{path} is {wide} pixels wide"
 
 
-def test_the_page_to_try_the_api_lists_its_addresses(admin: Page, live_server: LiveServer) -> None:
-    admin.goto(f"{live_server.url}/api/docs/")
-    expect(admin.get_by_text("/api/scheduler/jobs/{job_id}/schedule")).to_be_visible()
+def test_the_page_to_try_the_api_lists_its_addresses(boss: Page, live_server: LiveServer) -> None:
+    boss.goto(f"{live_server.url}/api/docs/")
+    expect(boss.get_by_text("/api/scheduler/jobs/{job_id}/schedule")).to_be_visible()
 
 
-def test_a_report_is_printed_on_a4_without_what_is_around_it(admin: Page) -> None:
+def test_a_report_is_printed_on_a4_without_what_is_around_it(boss: Page, admin_url: str) -> None:
     hold_week()
     make_hole()
-    admin.goto(f"{admin.url}datasync_app/syncledger/report/")
-    admin.get_by_role("textbox", name="From").fill("20200106")
-    admin.get_by_role("textbox", name="To").fill("20200110")
-    admin.get_by_role("checkbox", name="daily bars").check()
-    admin.get_by_role("button", name="Make the report").click()
-    part = admin.get_by_role("region", name="daily bars")
+    boss.goto(f"{admin_url}datasync_app/syncledger/report/")
+    boss.get_by_role("textbox", name="From").fill("20200106")
+    boss.get_by_role("textbox", name="To").fill("20200110")
+    boss.get_by_role("checkbox", name="daily bars").check()
+    boss.get_by_role("button", name="Make the report").click()
+    part = boss.get_by_role("region", name="daily bars")
     expect(part.get_by_role("row").filter(has_text="20200108").first).to_contain_text("partial")
-    menu = admin.get_by_role("link", name=re.compile(r"\bReport$"))
+    menu = boss.get_by_role("link", name=re.compile(r"\bReport$"))
     expect(menu).to_be_visible()
-    admin.emulate_media(media="print")
+    boss.emulate_media(media="print")
     expect(part).to_be_visible()
-    expect(admin.get_by_role("button", name="Make the report")).to_be_hidden()
+    expect(boss.get_by_role("button", name="Make the report")).to_be_hidden()
     expect(menu).to_be_hidden()
-    paper = admin.pdf(prefer_css_page_size=True)
+    paper = boss.pdf(prefer_css_page_size=True)
     assert b"/MediaBox [0 0 594.95996 841.91998]" in paper
 
 
-def test_a_stock_is_found_and_its_missing_bar_explained(
-    admin: Page, live_server: LiveServer
-) -> None:
+def test_a_stock_is_found_and_its_missing_bar_explained(boss: Page, admin_url: str) -> None:
     hold_stock("600000.SH", "浦发银行", suspended=dt.date(2019, 6, 12))
-    admin.set_viewport_size({"width": 390, "height": 800})
-    admin.goto(f"{live_server.url}/admin/datasync_app/stockbasic/600000.SH/change/")
-    told = admin.locator(".stock-told")
+    boss.set_viewport_size({"width": 390, "height": 800})
+    boss.goto(f"{admin_url}datasync_app/stockbasic/600000.SH/change/")
+    told = boss.locator(".stock-told")
     expect(told).to_contain_text("2019-06-28: open")
-    expect(admin.locator(".stock-chart canvas").first).to_be_visible()
-    expect(admin.get_by_role("row", name="2019-06-12")).to_contain_text("It was suspended all day.")
-    assert admin.evaluate("document.documentElement.scrollWidth") <= 390
+    expect(boss.locator(".stock-chart canvas").first).to_be_visible()
+    expect(boss.get_by_role("row", name="2019-06-12")).to_contain_text("It was suspended all day.")
+    assert boss.evaluate("document.documentElement.scrollWidth") <= 390
 
     raw = told.text_content()
-    admin.get_by_label("Prices").select_option("backward")
+    boss.get_by_label("Prices").select_option("backward")
     expect(told).not_to_have_text(raw or "")
-    admin.get_by_label("From", exact=True).fill("2019-06-11")
-    admin.get_by_label("To", exact=True).fill("2019-06-13")
+    boss.get_by_label("From", exact=True).fill("2019-06-11")
+    boss.get_by_label("To", exact=True).fill("2019-06-13")
     expect(told).to_contain_text("2019-06-13: open")
-    chart = admin.get_by_role("group", name="Candlesticks and volume of 600000.SH")
+    chart = boss.get_by_role("group", name="Candlesticks and volume of 600000.SH")
     chart.focus()
     chart.press("End")
     chart.press("ArrowLeft")
     expect(told).to_have_text("2019-06-12: It was suspended all day.")
 
-    admin.get_by_label("Code or name").fill("浦发")
-    expect(admin.locator("#stock-found option")).to_have_count(1)
-    admin.get_by_role("button", name="Open").click()
-    expect(admin.locator(".stock-told")).to_contain_text("2019-06-28: open")
+    boss.get_by_label("Code or name").fill("浦发")
+    expect(boss.locator("#stock-found option")).to_have_count(1)
+    boss.get_by_role("button", name="Open").click()
+    expect(boss.locator(".stock-told")).to_contain_text("2019-06-28: open")
 
 
 def test_the_language_is_switched_in_the_menu_of_the_account(admin: Page) -> None:
