@@ -21,7 +21,8 @@ from tests.datasync_app.sandbox.conftest import NOW, Ask
 from tests.datasync_app.sandbox.test_replay import cells
 
 shares = st.floats(0, 1, exclude_max=True)
-some = settings(max_examples=25, deadline=None)
+# Each example is a day of five thousand companies, or a company's whole life.
+some = settings(max_examples=10, deadline=None)
 
 
 def limit_of(code: str, date: str) -> int:

@@ -35,7 +35,7 @@ from datasync_app.tushare.outcomes import (
 )
 from tests.datasync_app.tushare.virtual_clock import VirtualClock
 
-CALLS = 40
+CALLS = 12
 SOAK_CALLS = 1000
 THREADS = 4
 # A stalled or dripping answer is given up on after so long; the others may take their time.
@@ -185,10 +185,13 @@ def test_each_fault_amid_good_answers_ends_in_itself_or_in_the_rows(
         assert kinds[AnswerKind.ROWS] == sandbox.served[DAILY.name] + harmless
 
 
-def test_no_mixture_of_faults_looks_like_data(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    "calls", [250, pytest.param(SOAK_CALLS, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
+)
+def test_no_mixture_of_faults_looks_like_data(sandbox: Sandbox, calls: int) -> None:
     # Equal shares, and one in ten answers is good. Stalls would only make it slow.
     mixed = [name for name in TOLD if name not in {"stall", "slow_drip"}]
-    kinds = call_under(sandbox, dict.fromkeys(mixed, 0.9 / len(mixed)), 1000, LONG)
+    kinds = call_under(sandbox, dict.fromkeys(mixed, 0.9 / len(mixed)), calls, LONG)
 
     assert set(kinds) == {ENDS[FAULTS[name].ends_in] for name in mixed}
     assert AnswerKind.EMPTY not in kinds
