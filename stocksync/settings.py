@@ -157,6 +157,7 @@ LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = "stocksync.formats"
 TIME_ZONE = LOCAL_ZONE
 
 # Served by whitenoise straight from the packages: nothing is collected, nothing can be stale.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 from django.test import Client
@@ -12,6 +11,7 @@ from django.urls import reverse
 from datasync_app.datasets import DATASETS
 from scheduler_app.models import ExecutionLog, Status
 from tests.every_page import hold_rows, lists_and_forms, of_rows, of_schedules
+from tests.page_text import texts_of
 from tests.scheduler_app.web import account
 
 pytestmark = pytest.mark.django_db
@@ -33,53 +33,13 @@ NAMES = {
 WORD = re.compile(r"(?<![\w./:@=-])[A-Za-z]{2,}(?![\w/:@=-]|\.\w)")
 # What is to be typed in as it stands.
 CODE = re.compile(r"`[^`]*`")
-SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-sure"}
-# What is there for programs, or is an icon's name; and what is shown as it was stored.
-UNSEEN = {"script", "style", "code", "pre", "svg"}
-UNSEEN_CLASSES = {"material-symbols-outlined", "run-error"}
-VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-
-
-class Reader(HTMLParser):
-    """Collects what a person reads of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-        self._open: list[bool] = []
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attributes}
-        # Which tables there are permissions for: their names, translated where the admin shows them.
-        is_permission = tag == "select" and "permissions" in given.get("name", "")
-        is_unseen = (
-            tag in UNSEEN
-            or is_permission
-            or bool(UNSEEN_CLASSES & set(given.get("class", "").split()))
-        )
-        if tag not in VOID:
-            self._open.append(is_unseen)
-        if not any(self._open):
-            self.texts += [given[name] for name in SHOWN_ATTRIBUTES & given.keys()]
-            if tag == "input" and given.get("type") in {"submit", "button"}:
-                self.texts.append(given.get("value", ""))
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in VOID and self._open:
-            self._open.pop()
-
-    def handle_data(self, data: str) -> None:
-        if not any(self._open):
-            self.texts.append(data)
 
 
 def english_of(page: str) -> list[str]:
     """The words of a page that are neither Chinese nor names: each with the text around it."""
-    reader = Reader()
-    reader.feed(page)
     return [
         " ".join(text.split())[:100]
-        for text in reader.texts
+        for text in texts_of(page)
         if any(word.lower() not in NAMES for word in WORD.findall(CODE.sub("", text)))
     ]
 

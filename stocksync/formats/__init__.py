@@ -1,0 +1,1 @@
+"""Formats of dates by language, as FORMAT_MODULE_PATH asks for them."""
