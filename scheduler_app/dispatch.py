@@ -6,8 +6,8 @@ thread that claimed it, `deferral.hand_over` gives it away.
 Work waits in an inbox by job. One free thread at a time takes what waits for as many jobs as threads
 are free, and claims together what can just be started; what asks for a closer look is claimed job by
 job, by as many threads as are free. So one job's slots are claimed in order, and nothing is claimed
-that no thread is free to run, or will be within a tenth of a second while runs are that short. While
-the database is away the work stays in the inbox.
+that no thread is free to run, or will be within 0.3 s while runs are that short. While the database is
+away the work stays in the inbox.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Start = Callable[[ExecutionLog, Callable[[], None]], None]
 THREADS = 32
 RETRY_SECONDS = 0.5
 TRUSTED_SECONDS = 1.0
-SOON_SECONDS = 0.1
+SOON_SECONDS = 0.3
 ROOM_AT_MOST = 200
 
 
