@@ -102,18 +102,23 @@ def test_a_company_s_reports_are_those_of_the_source(pair: Pair) -> None:
         )
 
 
+def base_params(pair: Pair, api_name: str) -> dict[str, str]:
+    """What is to be given to the endpoint to have some rows."""
+    if api_name == "fina_indicator":
+        reports = pair.source.query("fina_indicator_vip", period="20250930")
+        return {"ts_code": reports.ts_code[0], "period": "20250930"}
+    if api_name == "ths_member":
+        boards = pair.source.query("ths_index", exchange="A", type="N")
+        return {"ts_code": boards.ts_code[boards["count"].argmax()]}
+    return {**PARAMS.get(api_name, {})}
+
+
 @pytest.mark.parametrize("api_name", sorted(TABLES))
 def test_every_endpoint_that_is_held_gives_the_columns_of_the_source(
     pair: Pair, api_name: str
 ) -> None:
     """Without `fields` its own, and every one of them where all are named."""
-    params = {**PARAMS.get(api_name, {})}
-    if api_name == "fina_indicator":
-        reports = pair.source.query("fina_indicator_vip", period="20250930")
-        params = {"ts_code": reports.ts_code[0], "period": "20250930"}
-    if api_name == "ths_member":
-        boards = pair.source.query("ths_index", exchange="A", type="N")
-        params = {"ts_code": boards.ts_code[boards["count"].argmax()]}
+    params = base_params(pair, api_name)
     for fields in ("", ",".join(COLUMNS[api_name])):
         theirs = pair.source.query(api_name, fields=fields, **params)
         if api_name == "namechange":  # it repeats some rows, which are kept once
