@@ -483,8 +483,7 @@ class TestService:
     def test_what_is_claimed_and_not_started_is_given_back_by_a_stop(
         self, jobs: JobRegistry
     ) -> None:
-        release = threading.Event()
-        jobs.register("slow", name="Slow")(lambda run: {"released": release.wait(10)})
+        jobs.register("slow", name="Slow")(lambda run: {"stopped": run.stop.wait(10)})
         service = SchedulerService(jobs, threads=1)
         service.start()
         assert eventually(lambda: service.leadership.fence)
@@ -494,7 +493,6 @@ class TestService:
             running=True, process_id=service.process.id, job_id="fails", fence=1
         )
         service._dispatcher._claimed.append(unstarted)
-        release.set()
         service.stop(5)
         unstarted.refresh_from_db()
         given = (unstarted.status, unstarted.process_id, unstarted.fence, unstarted.started_at)
