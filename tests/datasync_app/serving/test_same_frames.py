@@ -8,7 +8,9 @@ import re
 from typing import Any
 
 import pytest
+import tushare
 from django.contrib.auth.models import User
+from django.db import connection
 from pandas.testing import assert_frame_equal
 
 from datasync_app.models import StockBasic
@@ -174,3 +176,39 @@ def test_an_answer_is_written_in_pieces_as_it_is_read(
     sizes = [piece.count(b".S") + piece.count(b".B") for piece in served.pieces]
     assert sum(sizes) == len(pair.source.daily(**days)) > 300
     assert max(sizes) == 50
+
+
+def test_only_what_does_not_fit_into_one_batch_is_put_aside(
+    pair: Pair, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request("daily", pair.token, {"trade_date": "20251203"}, ("ts_code", "close"))
+    aside = "SELECT count(*) FROM pg_cursors WHERE is_holdable"
+    for at_once, cursors in ((1_000, 0), (10, 1)):
+        monkeypatch.setattr("datasync_app.serving.rows.VALUES_AT_ONCE", at_once)
+        served = serve(request, User.objects.get(username="reader"), now=clock())
+        with connection.cursor() as cursor:
+            cursor.execute(aside)
+            assert cursor.fetchone() == (cursors,)
+            assert b"".join(served.pieces).count(b".S") > 20
+            cursor.execute(aside)
+            assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("api_name", ["daily", "stock_basic", "dc_member", "concept"])
+def test_rows_are_in_the_order_of_bytes_whatever_the_database_sorts_by(
+    pair: Pair, api_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datasync_app.serving.rows._sorts_by_bytes", lambda _database: False)
+    params = base_params(pair, api_name)
+    assert_frame_equal(pair.ours.query(api_name, **params), pair.source.query(api_name, **params))
+
+
+@pytest.mark.parametrize("adjusted", [None, "qfq", "hfq"])
+def test_pro_bar_gives_the_frame_of_the_source(pair: Pair, adjusted: str | None) -> None:
+    """The SDK's own composition of several calls, with turnover and an average."""
+    code = pair.source.query("daily", trade_date="20251203").ts_code[0]
+    asked = {**DAYS, "ts_code": code, "adj": adjusted, "factors": ["tor", "vr"], "ma": [3]}
+    theirs = tushare.pro_bar(api=pair.source, **asked)
+    assert len(theirs) == 8
+    assert "ma3" in theirs
+    assert_frame_equal(tushare.pro_bar(api=pair.ours, **asked), theirs)
