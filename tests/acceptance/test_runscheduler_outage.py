@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.own_postgres import OwnPostgres
-from tests.acceptance.runscheduler import SchedulerUnderTest, manage
+from tests.acceptance.own_postgres import OwnPostgres, own_postgres
+from tests.acceptance.runscheduler import SchedulerUnderTest
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.acceptance
@@ -30,18 +28,10 @@ DEAF = "SELECT status FROM scheduler_execution_log WHERE job_id = 'deaf'"
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[OwnPostgres]:
-    # Not pytest's folder: it is closed to the account that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="stocksync-outage-"))
-    folder.chmod(0o711)
-    own = OwnPostgres(folder)
-    try:
-        manage(own.url, "migrate", "--verbosity=0")
+def postgres(django_db_setup: None) -> Iterator[OwnPostgres]:
+    with own_postgres() as own:
         own.ask(SCHEDULE)
         yield own
-    finally:
-        own.stop()
-        shutil.rmtree(folder)
 
 
 def test_it_outlives_a_stop_of_the_database(postgres: OwnPostgres, tmp_path: Path) -> None:

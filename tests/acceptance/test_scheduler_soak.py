@@ -6,10 +6,8 @@ The long forms print their figures (`make soak PYTEST_ARGS=-s`).
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.own_postgres import OwnPostgres
-from tests.acceptance.runscheduler import SchedulerUnderTest, manage
+from tests.acceptance.own_postgres import OwnPostgres, own_postgres
+from tests.acceptance.runscheduler import SchedulerUnderTest
 from tests.acceptance.scheduler_load import Load, load, until
 from tests.waiting import eventually
 
@@ -28,17 +26,9 @@ CLOSED_WITHIN = timedelta(seconds=10)
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[OwnPostgres]:
-    # Not pytest's folder: it is closed to the account that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="stocksync-soak-"))
-    folder.chmod(0o711)
-    own = OwnPostgres(folder)
-    try:
-        manage(own.url, "migrate", "--verbosity=0")
+def postgres(django_db_setup: None) -> Iterator[OwnPostgres]:
+    with own_postgres() as own:
         yield own
-    finally:
-        own.stop()
-        shutil.rmtree(folder)
 
 
 class Trouble:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.own_postgres import OwnPostgres
+from tests.acceptance.own_postgres import OwnPostgres, own_postgres
 from tests.acceptance.runscheduler import SchedulerUnderTest, WorkerUnderTest, manage
 from tests.acceptance.worker_tables import WORKERS
 from tests.waiting import eventually
@@ -43,17 +41,10 @@ HANDED_OVER = "SELECT id FROM scheduler_execution_log WHERE handed_over_at IS NO
 
 
 @pytest.fixture
-def postgres() -> Iterator[OwnPostgres]:
-    # Not pytest's folder: it is closed to the account that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="stocksync-worker-outage-"))
-    folder.chmod(0o711)
-    own = OwnPostgres(folder)
-    try:
-        manage(own.url, "migrate", "--verbosity=0", **WORKERS)
+def postgres(django_db_setup: None) -> Iterator[OwnPostgres]:
+    with own_postgres() as own:
+        manage(own.url, "migrate", "procrastinate", "--skip-checks", **WORKERS)
         yield own
-    finally:
-        own.stop()
-        shutil.rmtree(folder)
 
 
 # Left to itself a worker's queue would end it after half a minute.

@@ -24,7 +24,7 @@ def worker_tables() -> Iterator[str]:
         cursor.execute(f"CREATE SCHEMA {_SCHEMA}")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'procrastinate'")
     try:
-        manage(url, "migrate", "procrastinate", **WORKERS)
+        manage(url, "migrate", "procrastinate", "--skip-checks", **WORKERS)
         yield url
     finally:
         with connection.cursor() as cursor:
