@@ -80,7 +80,8 @@ class SchedulerService:
         self._threads = [
             self._thread("pulse", self._pulse, self._wake_pulse),
             self._thread("reconcile loop", self._tick, self._wake),
-            self._thread("closer", self._close, self._wake_closer),
+            # Where nothing waits it asks nothing of the database, and cannot tell that it is back.
+            self._thread("closer", self._close, self._wake_closer, knows_the_end=False),
             self._thread("notifier", self._notify, self._wake_notifier),
         ]
         self._listener = Listener(self._wake, self._wake_pulse)
@@ -172,20 +173,31 @@ class SchedulerService:
         return Term(self.process, self._dispatcher.put, fence, self._tend_workers)
 
     def _thread(
-        self, name: str, work: Callable[[], float], wake: threading.Event
+        self,
+        name: str,
+        work: Callable[[], float],
+        wake: threading.Event,
+        *,
+        knows_the_end: bool = True,
     ) -> threading.Thread:
         return threading.Thread(
-            target=self._repeat, args=(name, work, wake), name=name, daemon=True
+            target=self._repeat, args=(name, work, wake, knows_the_end), name=name, daemon=True
         )
 
-    def _repeat(self, name: str, work: Callable[[], float], wake: threading.Event) -> None:
-        """Do the work until the service stops, each time after the seconds it asked for."""
+    def _repeat(
+        self, name: str, work: Callable[[], float], wake: threading.Event, knows_the_end: bool
+    ) -> None:
+        """Do the work until the service stops, each time after the seconds it asked for.
+
+        `knows_the_end` says whether work that went well means that an outage is over.
+        """
         try:
             while not self._stopping.is_set():
                 try:
                     close_old_connections()
                     wait = work()
-                    self._outage.over()
+                    if knows_the_end:
+                        self._outage.over()
                 except AWAY as error:
                     self._outage.note(error)
                     self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS

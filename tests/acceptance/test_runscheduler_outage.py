@@ -43,7 +43,7 @@ def test_it_outlives_a_stop_of_the_database(postgres: OwnPostgres, tmp_path: Pat
         postgres.stop()
         assert scheduler.says("action=database_away")
         # The run ends while there is no database to tell.
-        assert scheduler.says("action=close job_id=deaf")
+        assert scheduler.says("action=done job_id=deaf")
         postgres.start()
 
         assert scheduler.says("action=database_back")
