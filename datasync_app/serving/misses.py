@@ -22,7 +22,7 @@ from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.concept import CONCEPT_SOURCES, ByConcept, ConceptList, ConceptSource
 from datasync_app.datasets.cuts import ByCodeYear, ByExchangeYear, ByListStatus, ByTradeDate, Whole
 from datasync_app.datasets.finance import ByCompanyPeriod, ByDisclosureDay
-from datasync_app.dates import parse_date
+from datasync_app.dates import market_day, parse_date
 from datasync_app.engine import concepts, ledger
 from datasync_app.engine.due import is_due
 from datasync_app.engine.finance.expected import Scope
@@ -138,18 +138,26 @@ def _fetch_concepts(query: Query, now: dt.datetime) -> bool:
     source = concepts.source_of(query.table.dataset)
     if not _is_taken(source):
         return False
-    day = concepts.latest_day(now) if source.by_date else None
-    if day and not query.first == query.last == day:
-        return False
     with _engine(now) as engine:
-        work = concepts.ConceptSync(engine, source, day, engine.fence, lambda: now)
-        work.listed()
-        if isinstance(query.table.dataset.cut, ByConcept):
-            held = concepts.listed_ids(source)
-            asked = query.texts(query.table.dataset.cut.id_field) or frozenset(held)
-            if len(asked) > MOST_CELLS:
+        day = None
+        if source.by_date:
+            today = market_day(now)
+            engine.refresh_calendar(today - concepts.NEAR, today)
+            day = concepts.latest_day(now)
+            if not query.first == query.last == day:
                 return False
-            work.members(asked)
+        work = concepts.ConceptSync(engine, source, day, engine.fence, lambda: now)
+        if work.listed().denied:
+            return False
+        cut = source.members.cut
+        if query.table.dataset == source.members and isinstance(cut, ByConcept):
+            asked = query.texts(cut.id_field)
+            held = concepts.listed_ids(source)
+            cells = [cut.of(each, day) for each in held if not asked or each in asked]
+            lacking = concepts.plan_concepts(source.members, cells, now=now).todo
+            if len(lacking) > MOST_CELLS:
+                return False
+            work.members({cell.key for cell in lacking})
     logger.info("action=pass_on dataset=%s", query.table.dataset.name)
     return True
 
