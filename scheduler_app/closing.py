@@ -74,19 +74,27 @@ def close(outcomes: Sequence[Outcome]) -> set[int]:
         return {execution_id for (execution_id,) in cursor.fetchall()}
 
 
+@dataclass(eq=False)
+class _Ended:
+    outcome: Outcome
+    closed: Closed
+    # Whether it was told that the database keeps it waiting.
+    is_told: bool = False
+
+
 class Closings:
     """The outcomes that wait to be written, by a thread that calls `work` whenever `wake` is set."""
 
     def __init__(self, wake: threading.Event) -> None:
         self._wake = wake
         self._changed = threading.Condition()
-        self._waiting: list[tuple[Outcome, Closed]] = []
+        self._waiting: list[_Ended] = []
         self._writing = False
 
     def put(self, outcome: Outcome, closed: Closed) -> None:
         """Have it written; `closed` is called by whoever wrote it, and must not raise."""
         with self._changed:
-            self._waiting.append((outcome, closed))
+            self._waiting.append(_Ended(outcome, closed))
         self._wake.set()
 
     def wait(self, seconds: float) -> bool:
@@ -111,28 +119,41 @@ class Closings:
         left = group
         try:
             left = self._write(group)
+        except AWAY:
+            _tell(left)
+            raise
         finally:
             with self._changed:
                 self._waiting = left + self._waiting
                 self._writing = False
                 self._changed.notify_all()
 
-    def _write(self, group: list[tuple[Outcome, Closed]]) -> list[tuple[Outcome, Closed]]:
+    def _write(self, group: list[_Ended]) -> list[_Ended]:
         """What is left of the group: nothing, or an error is raised."""
         try:
-            done = close([outcome for outcome, _closed in group])
+            done = close([each.outcome for each in group])
         except AWAY:
             raise
         except Exception:
             if len(group) == 1:
-                logger.exception("action=close execution=%s failed", group[0][0].execution_id)
-                group[0][1](False)
+                logger.exception("action=close execution=%s failed", group[0].outcome.execution_id)
+                group[0].closed(False)
                 return []
             logger.exception("action=close executions=%s failed; each is tried alone", len(group))
             while group:
                 self._write(group[:1])
                 del group[0]
             return []
-        for outcome, closed in group:
-            closed(outcome.execution_id in done)
+        for each in group:
+            each.closed(each.outcome.execution_id in done)
         return []
+
+
+def _tell(waiting: list[_Ended]) -> None:
+    """Once of each: these runs are over, and their executions do not say so yet."""
+    new = [each for each in waiting if not each.is_told]
+    for each in new:
+        each.is_told = True
+    if new:
+        ids = ",".join(str(each.outcome.execution_id) for each in new)
+        logger.warning("action=close executions=%s: repeated until it lands", ids)

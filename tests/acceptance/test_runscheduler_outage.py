@@ -24,6 +24,7 @@ QUEUE = """
     VALUES ('deaf', now(), 1, 'QUEUED', 'api', '', '{"seconds": 2}', now(), '', '', '')
 """
 SUCCESSES = "SELECT id FROM scheduler_execution_log WHERE job_id = 'quick' AND status = 'SUCCESS'"
+DEAF_ID = "SELECT id FROM scheduler_execution_log WHERE job_id = 'deaf'"
 DEAF = "SELECT status FROM scheduler_execution_log WHERE job_id = 'deaf'"
 
 
@@ -40,10 +41,12 @@ def test_it_outlives_a_stop_of_the_database(postgres: OwnPostgres, tmp_path: Pat
         postgres.ask(QUEUE)
         assert eventually(lambda: postgres.ask(DEAF) == [("RUNNING",)])
 
+        [(execution,)] = postgres.ask(DEAF_ID)
         postgres.stop()
         assert scheduler.says("action=database_away")
         # The run ends while there is no database to tell.
-        assert scheduler.says("action=done job_id=deaf")
+        assert scheduler.says(f"action=done job_id=deaf execution={execution}")
+        assert scheduler.says(f"action=close executions={execution}: repeated until it lands")
         postgres.start()
 
         assert scheduler.says("action=database_back")
