@@ -80,8 +80,7 @@ class SchedulerService:
         self._threads = [
             self._thread("pulse", self._pulse, self._wake_pulse),
             self._thread("reconcile loop", self._tick, self._wake),
-            # Where nothing waits it asks nothing of the database, and cannot tell that it is back.
-            self._thread("closer", self._close, self._wake_closer, knows_the_end=False),
+            self._thread("closer", self._close, self._wake_closer),
             self._thread("notifier", self._notify, self._wake_notifier),
         ]
         self._listener = Listener(self._wake, self._wake_pulse)
@@ -173,31 +172,19 @@ class SchedulerService:
         return Term(self.process, self._dispatcher.put, fence, self._tend_workers)
 
     def _thread(
-        self,
-        name: str,
-        work: Callable[[], float],
-        wake: threading.Event,
-        *,
-        knows_the_end: bool = True,
+        self, name: str, work: Callable[[], float], wake: threading.Event
     ) -> threading.Thread:
         return threading.Thread(
-            target=self._repeat, args=(name, work, wake, knows_the_end), name=name, daemon=True
+            target=self._repeat, args=(name, work, wake), name=name, daemon=True
         )
 
-    def _repeat(
-        self, name: str, work: Callable[[], float], wake: threading.Event, knows_the_end: bool
-    ) -> None:
-        """Do the work until the service stops, each time after the seconds it asked for.
-
-        `knows_the_end` says whether work that went well means that an outage is over.
-        """
+    def _repeat(self, name: str, work: Callable[[], float], wake: threading.Event) -> None:
+        """Do the work until the service stops, each time after the seconds it asked for."""
         try:
             while not self._stopping.is_set():
                 try:
                     close_old_connections()
                     wait = work()
-                    if knows_the_end:
-                        self._outage.over()
                 except AWAY as error:
                     self._outage.note(error)
                     self._judge_from = time.monotonic() + JUDGE_AFTER_SECONDS
@@ -216,6 +203,8 @@ class SchedulerService:
         # There is no row yet, or none any more: after a restore, or a week without a beat.
         if not self.process.beat():
             self.process.register()
+        # The others have rounds in which they ask nothing of the database.
+        self._outage.over()
         before = self.leadership.fence
         wait = self.leadership.keep()
         if self.leadership.fence != before:

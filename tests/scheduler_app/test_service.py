@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
-from scheduler_app import configs, pauses
+from scheduler_app import configs, pauses, recovery
 from scheduler_app.cron import IntervalTrigger
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
@@ -43,6 +44,7 @@ from tests.factories import (
 )
 from tests.waiting import eventually
 
+ROUNDS = ("reconcile loop", "closer", "notifier")
 ENABLED = "scheduler_app.managers.JobConfigManager.get_all_enabled"
 
 
@@ -257,6 +259,20 @@ class TestService:
         with serving(jobs):
             assert eventually(lambda: statuses("copy_files")[-1] == "SUCCESS")
         assert statuses("copy_files") == ["FAILED", "SUCCESS"]
+
+    def test_threads_that_ask_the_database_nothing_do_not_say_that_it_is_back(
+        self, jobs: JobRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gone = OperationalError("gone")
+        caplog.set_level(logging.WARNING)
+        with (
+            patch.object(ProcessRow, "beat", side_effect=gone),
+            patch.object(recovery, "close_abandoned", side_effect=gone),
+            serving(jobs) as service,
+        ):
+            assert eventually(lambda: all(service._rounds[name] > 2 for name in ROUNDS))
+            said = [m for m in caplog.messages if m.startswith("action=database_")]
+        assert [message.split(":")[0] for message in said] == ["action=database_away"]
 
     def test_a_standby_closes_the_runs_of_the_dead_while_nobody_leads_yet(
         self, jobs: JobRegistry
