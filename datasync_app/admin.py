@@ -14,6 +14,9 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
@@ -91,13 +94,12 @@ class StockBasicAdmin(StockPages, ReadOnlyAdmin):
 class SyncTaskAdmin(TaskPages, ReadOnlyAdmin):
     list_display = [
         "id",
-        "job_type",
+        "job",
         "status",
         "progress",
         "total_processed",
         "began",
         "done_by",
-        "failure_reason",
     ]
     list_filter = ["status", "job_type"]
 
@@ -109,6 +111,11 @@ class SyncTaskAdmin(TaskPages, ReadOnlyAdmin):
     @admin.display(description=_("started"), ordering="started_at")
     def began(self, task: SyncTask) -> str:
         return look.local(task.started_at)
+
+    @admin.display(description=_("job type"), ordering="job_type")
+    def job(self, task: SyncTask) -> SafeString:
+        why = Truncator(task.failure_reason).chars(200)
+        return format_html('{}<span class="run-note run-error">{}</span>', task.job_type, why)
 
     @admin.display(description=_("done, or done by"), ordering="completed_at")
     def done_by(self, task: SyncTask) -> str:

@@ -1,51 +1,130 @@
-"""Take the pictures of the README from a running `make run`: `make screenshots`."""
+"""Take the pictures of the documentation from a running `make run`: `make screenshots`.
+
+Each page is asked for as a person finds it: of a list the newest row, of a run the newest of the
+daily sync. The pictures in Chinese are taken where a Chinese font is installed.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import io
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
+from datasync_app.dates import SHANGHAI
+from tests.browser.chromium import ARGUMENTS
 from tests.processes import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "screenshots"
-PAGES = {
+DATA, SCHEDULER = "/admin/datasync_app", "/admin/scheduler_app"
+NOW = dt.datetime.now(SHANGHAI)
+TODAY, MONTH_AGO = f"{NOW:%Y%m%d}", f"{NOW - dt.timedelta(days=31):%Y%m%d}"
+# A page; or a list, and which of its links is followed.
+PAGES: dict[str, str | tuple[str, ...]] = {
     "admin": "/admin/",
-    "schedules": "/admin/scheduler_app/jobconfig/",
-    "schedule": "/admin/scheduler_app/jobconfig/1/change/",
-    "executions": "/admin/scheduler_app/executionlog/",
-    "channel": "/admin/scheduler_app/notificationchannel/add/",
-    "coverage": "/admin/datasync_app/syncledger/calendar/",
-    "ledger": "/admin/datasync_app/syncledger/",
-    "stocks": "/admin/datasync_app/stockbasic/",
-    "calls": "/admin/datasync_app/callday/",
-    "report": "/admin/datasync_app/syncledger/report/",
+    "schedules": f"{SCHEDULER}/jobconfig/",
+    "schedule": (f"{SCHEDULER}/jobconfig/?q=", "sync_daily_by_date"),
+    "versions": (f"{SCHEDULER}/jobconfig/?q=", "sync_daily_by_date", "history/"),
+    "executions": f"{SCHEDULER}/executionlog/",
+    "execution": (f"{SCHEDULER}/executionlog/?status__exact=SUCCESS", "sync_"),
+    "channels": f"{SCHEDULER}/notificationchannel/",
+    "channel": f"{SCHEDULER}/notificationchannel/add/",
+    "messages": f"{SCHEDULER}/notification/",
+    "coverage": f"{DATA}/syncledger/calendar/?dataset=daily",
+    "report": f"{DATA}/syncledger/report/?dataset=daily&dataset=adj_factor&start={MONTH_AGO}&end={TODAY}",
+    "ledger": f"{DATA}/syncledger/",
+    "cell": (f"{DATA}/syncledger/?state__exact=partial", ""),
+    "stocks": f"{DATA}/stockbasic/?list_status=L",
+    "stock": (f"{DATA}/stockbasic/?list_status__exact=L&o=6", "60"),
+    "tasks": f"{DATA}/synctask/",
+    "failures": f"{DATA}/syncfailurerecord/",
+    "restatements": f"{DATA}/syncrestatement/",
+    "quarantine": f"{DATA}/syncquarantine/",
+    "endpoints": f"{DATA}/endpointaccess/",
+    "calls": f"{DATA}/callday/",
+    "journal": f"{DATA}/tusharecall/",
+    "accounts": f"{DATA}/tushareaccount/",
+    "tokens": "/admin/knox/authtoken/",
     "doctor": "/admin/doctor/",
+    "api": "/api/docs/",
 }
+DARK: tuple[str, ...] = ("admin", "stock")
+PHONE: tuple[str, ...] = ("admin", "coverage")
+CHINESE: tuple[str, ...] = ("admin", "schedules", "stock")
+SIZE = {"width": 1280, "height": 860}
+COLORS = 128
+ROW = "#result_list tbody tr:has-text('{text}') :is(th, td) a"
 
 
 def main() -> None:
-    address = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-    password = Path(os.environ.get("STOCKSYNC_VAR") or REPOSITORY / "var") / "admin-password"
     program = shutil.which("chromium")
     if program is None:
         sys.exit("Chromium is not installed (apt-get install chromium).")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-        page.goto(f"{address}/admin/login/")
-        page.fill("#id_username", "admin")
-        page.fill("#id_password", password.read_text().strip())
-        page.click("button[type=submit]")
-        for name, path in PAGES.items():
-            page.goto(address + path)
-            page.screenshot(path=FOLDER / f"{name}.png")
+        take(logged_in(browser), tuple(PAGES), "")
+        take(logged_in(browser, color_scheme="dark"), DARK, "-dark")
+        phone = {"width": 390, "height": 844}
+        take(logged_in(browser, viewport=phone, color_scheme="dark"), PHONE, "-phone")
+        if has_chinese_font():
+            take(logged_in(browser, locale="zh-CN"), CHINESE, "-zh")
+        else:
+            sys.stdout.write("No Chinese font: no Chinese pictures (fonts-wqy-microhei).\n")
         browser.close()
+
+
+def logged_in(browser: Browser, **options: object) -> Page:
+    address = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
+    password = Path(os.environ.get("STOCKSYNC_VAR") or REPOSITORY / "var") / "admin-password"
+    given = {"viewport": SIZE, "locale": "en-GB", "base_url": address, **options}
+    page = browser.new_page(**given)  # type: ignore[arg-type]  # as Playwright names them
+    page.goto("/admin/login/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", password.read_text().strip())
+    page.click("button[type=submit]")
+    return page
+
+
+def take(page: Page, names: tuple[str, ...], suffix: str) -> None:
+    for name in names:
+        if not open_page(page, PAGES[name]):
+            sys.stdout.write(f"{name}: the list has no such row, so there is no picture\n")
+            continue
+        page.wait_for_load_state("networkidle")
+        store(page.screenshot(), FOLDER / f"{name}{suffix}.png")
+
+
+def open_page(page: Page, where: str | tuple[str, ...]) -> bool:
+    if isinstance(where, str):
+        page.goto(where)
+        return True
+    page.goto(where[0])
+    link = page.locator(ROW.format(text=where[1])).first
+    if not link.count():
+        return False
+    target = link.get_attribute("href") or ""
+    if len(where) > 2:
+        target = target.partition("change/")[0] + where[2]
+    page.goto(target)
+    return True
+
+
+def store(picture: bytes, path: Path) -> None:
+    """With few colours: pages have few, and a repository keeps every picture for ever."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def has_chinese_font() -> bool:
+    found = subprocess.run(["fc-list", ":lang=zh-cn"], capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import re
 import pytest
 from django.core.management import get_commands
 
+from stocksync.navigation import menu
+from tests.browser.screenshots import CHINESE, DARK, FOLDER, PAGES, PHONE
 from tests.processes import REPOSITORY
 
 OURS = {"scheduler_app", "datasync_app", "stocksync"}
@@ -44,3 +46,21 @@ def test_both_readmes_name_the_same_commands() -> None:
         for path in ("README.md", "README.zh-CN.md")
     )
     assert english == chinese
+
+
+def test_every_picture_is_there_small_and_in_the_gallery() -> None:
+    suffixes = {"": PAGES, "-dark": DARK, "-phone": PHONE, "-zh": CHINESE}
+    taken = {f"{name}{suffix}.png" for suffix, names in suffixes.items() for name in names}
+    stored = {path.name: path.stat().st_size for path in FOLDER.glob("*.png")}
+    assert stored.keys() == taken
+    assert {name: size for name, size in stored.items() if size > 150_000} == {}
+    shown = re.findall(r"\]\(\.\./screenshots/([\w-]+\.png)\)", text("docs/how-to/gallery.md"))
+    assert sorted(shown) == sorted(taken)
+
+
+def test_every_page_of_the_menu_has_a_picture() -> None:
+    taken = {where if isinstance(where, str) else where[0] for where in PAGES.values()}
+    asked = {address.partition("?")[0] for address in taken}
+    links = {str(item["link"]) for section in menu() for item in section["items"]}
+    # Django's own, as everywhere.
+    assert links - asked == {"/admin/auth/user/", "/admin/auth/group/"}
