@@ -1,8 +1,8 @@
 """How much memory a process needs that gives all bars away: `python -m tests.datasync_app.exports.peaks`.
 
-`pieces FOLDER` writes Parquet and qlib's layout into the folder and answers a call of the protocol, in
-pieces that are small, so that a small table has many; `whole` has all rows at once, for comparison.
-What was given (bytes of the answer, or rows), the peak and the peak before that are printed, in kB.
+It reads what to do, line by line: `pieces FOLDER` writes Parquet and qlib's layout into the folder and
+answers a call of the protocol, in pieces that are small, so that a small table has many; `whole` has all
+rows at once. For each line it tells what was given (bytes of the answer, or rows) and its peak so far, in kB.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    idle = peak()
-    given = pieces(Path(sys.argv[2])) if sys.argv[1] == "pieces" else whole()
-    sys.stdout.write(f"{given} {peak()} {idle}\n")
+    for line in sys.stdin:
+        word, *folder = line.split()
+        given = pieces(Path(*folder)) if word == "pieces" else whole()
+        sys.stdout.write(f"{given} {peak()}\n")
+        sys.stdout.flush()
