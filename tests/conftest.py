@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -23,6 +24,12 @@ BLOCKER = pytest.StashKey[DjangoDbBlocker]()
 # How long an example takes says how busy the machine is, and nothing about the property.
 hypothesis_settings.register_profile("stocksync", deadline=None)
 hypothesis_settings.load_profile("stocksync")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for a process of their own, or for a clock."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(trylast=True)  # pytest-django puts them last
