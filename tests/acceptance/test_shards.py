@@ -121,7 +121,7 @@ def test_a_killed_helper_loses_nothing_and_no_call_of_any_engine_is_refused(
             minute_seconds=WINDOW_SECONDS,
             latency_ms=30,
         ) as sandbox,
-        history(url, sandbox, tmp_path, workers=2, days=150, **QUOTA) as workers,
+        history(url, sandbox, tmp_path, workers=2, days=75, **QUOTA) as workers,
     ):
         assert eventually(lambda: len(shards_by_owner()) == 2, 30), logs(workers)
         own = coordinator()

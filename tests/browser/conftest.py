@@ -10,7 +10,15 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.chromium import ARGUMENTS
@@ -50,8 +58,14 @@ def visitor(chromium: Browser) -> BrowserContext:
     return chromium.new_context()
 
 
+@pytest.fixture(scope="package")
+def tab(visitor: BrowserContext) -> Page:
+    """One for all tests, too: a new one is a new process, which compiles all of it again."""
+    return visitor.new_page()
+
+
 @pytest.fixture
-def page(visitor: BrowserContext) -> Iterator[Page]:
+def page(tab: Page) -> Iterator[Page]:
     """A page of a visitor that nobody knows. The test fails on a console error and on a request
     to elsewhere.
     """
@@ -61,16 +75,29 @@ def page(visitor: BrowserContext) -> Iterator[Page]:
         if error:
             errors.append(error)
 
-    page = visitor.new_page()
-    page.set_viewport_size({"width": 1280, "height": 900})
-    page.set_default_timeout(10_000)
-    page.on("console", lambda message: note(message.text if message.type == "error" else ""))
-    page.on("pageerror", lambda error: note(str(error)))
-    page.on("request", lambda request: note(elsewhere(request.url)))
-    yield page
-    page.evaluate("localStorage.clear()")
-    page.close()
-    visitor.clear_cookies()
+    def note_message(message: ConsoleMessage) -> None:
+        note(message.text if message.type == "error" else "")
+
+    def note_error(error: Error) -> None:
+        note(str(error))
+
+    def note_request(request: Request) -> None:
+        note(elsewhere(request.url))
+
+    tab.set_viewport_size({"width": 1280, "height": 900})
+    tab.emulate_media(media="null", color_scheme="null")
+    tab.set_default_timeout(10_000)
+    tab.on("console", note_message)
+    tab.on("pageerror", note_error)
+    tab.on("request", note_request)
+    yield tab
+    tab.evaluate("localStorage.clear()")
+    tab.remove_listener("console", note_message)
+    tab.remove_listener("pageerror", note_error)
+    tab.remove_listener("request", note_request)
+    # What a page goes on asking for would come in the middle of the next test.
+    tab.goto("about:blank")
+    tab.context.clear_cookies()
     assert errors == []
 
 

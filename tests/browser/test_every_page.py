@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 800}
+AXE = AXE_FILE_PATH.read_text(encoding="utf-8")
 SERIOUS = ("serious", "critical")
 # The menu is the same on every page: it is looked at on the first one. What axe would load beforehand, all
 # style sheets once more, is for rules that it only tries out.
@@ -52,7 +53,6 @@ def test_no_page_has_a_serious_fault(
     client.force_login(boss)
     cookie = client.cookies[settings.SESSION_COOKIE_NAME]
     page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
-    page.add_init_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
     addresses = [*lists_and_forms(), *of_rows("change", "delete"), *of_schedules()]
@@ -61,20 +61,21 @@ def test_no_page_has_a_serious_fault(
         page.goto(live_server.url + address)
         if (wide := page.evaluate(WIDTH)) > size["width"]:
             faults.append(f"{address} is {wide} pixels wide")
-        found = page.evaluate(LOOK, address == addresses[0])
-        faults += [f"{address}: {fault}" for fault in serious(found)]
+        found = serious(page, with_menu=address == addresses[0])
+        faults += [f"{address}: {fault}" for fault in found]
     assert not faults, "\n".join(faults)
 
 
 def test_the_page_of_a_login_has_no_serious_fault(page: Page, live_server: LiveServer) -> None:
-    page.add_init_script(AXE_FILE_PATH.read_text(encoding="utf-8"))
     page.emulate_media(color_scheme="dark")
     page.goto(f"{live_server.url}/admin/login/")
-    assert not serious(page.evaluate(LOOK, True))
+    assert not serious(page, with_menu=True)
 
 
-def serious(result: Any) -> list[str]:
-    """What axe finds, with the element that is at fault."""
+def serious(page: Page, *, with_menu: bool) -> list[str]:
+    """What axe finds on the page, with the element that is at fault."""
+    page.evaluate(AXE)
+    result: Any = page.evaluate(LOOK, with_menu)
     return [
         f"{fault['id']}: {fault['help']}: {node['html'][:160]} {node.get('failureSummary', '')}"
         for fault in result["violations"]
