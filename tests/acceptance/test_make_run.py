@@ -24,7 +24,8 @@ from stocksync.environment import BASE_DIR
 from tests.acceptance.running_product import NOTHING_LISTENS, RunningProduct, free_port
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.acceptance
+# The first start, which most of them look at, is made by the test that comes first.
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 Start = Callable[..., RunningProduct]
 # A source that nobody is saves the time of a first sync.
