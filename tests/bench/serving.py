@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +29,7 @@ YEAR, FIRST_YEAR = 2024, 2005
 SECONDS = 6.0
 FEWEST = 5
 QUOTA = 500
+CALLERS = (1, 4, 16)
 
 # A calendar of weekdays, good bars on each, and the ledger that proves them.
 _FILL = f"""
@@ -75,8 +77,11 @@ def run() -> None:
             (*_measured(name, api, f"{url}/dataapi/daily", token, call), memory())
             for name, call in calls.items()
         ]
+        at_once = [_by_several(callers, f"{url}/dataapi/daily", token) for callers in CALLERS]
     say(f"Serving, by the SDK on the same machine; Tushare's quota is {QUOTA} calls a minute")
     table(("", "rows", "calls/min", "against the quota", "p50", "p95", "answer", "web holds"), rows)
+    say("Answers of one day of the whole market, without the SDK, by several callers at once")
+    table(("callers", "answers/min", "against the quota", "p50"), at_once)
 
 
 def _measured(
@@ -98,6 +103,20 @@ def _measured(
         f"{1000 * late:,.0f} ms",
         f"{1000 * statistics.median(answer):,.0f} ms",
     )
+
+
+def _by_several(callers: int, url: str, token: str) -> tuple[str, ...]:
+    body = {"token": token, "params": {"trade_date": f"{YEAR}0603"}, "fields": ""}
+    started = time.monotonic()
+    with ThreadPoolExecutor(callers) as pool:
+        asked = [
+            pool.submit(_times, lambda: requests.post(url, json=body, timeout=300).content)
+            for _ in range(callers)
+        ]
+        taken = [seconds for each in asked for seconds in each.result()]
+    rate = 60 * len(taken) / (time.monotonic() - started)
+    p50 = f"{1000 * statistics.median(taken):,.0f} ms"
+    return str(callers), f"{rate:,.0f}", f"{rate / QUOTA:.2f}", p50
 
 
 def _times(call: Callable[[], object]) -> list[float]:
