@@ -52,7 +52,7 @@ def take_run_lock(path: Path) -> int:
 def check_port(host: str, port: int) -> None:
     """The address can be listened on."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
+        family, kind, protocol, _name, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
