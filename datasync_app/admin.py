@@ -59,12 +59,16 @@ class ReadOnlyAdmin(look.ReadOnly, base.ModelAdmin):
 
 
 class ChartedAdmin(ReadOnlyAdmin):
-    """A list with charts of its rows above it, which ask the database nothing more."""
+    """A list with charts of its rows above it."""
 
     list_before_template = "datasync_app/charts.html"
 
     def charts(self, rows: Sequence[Any]) -> list[call_charts.Chart]:
         raise NotImplementedError
+
+    def charted(self, changelist: Any) -> Sequence[Any]:
+        """The rows that the charts show: by default those of the page."""
+        return list(changelist.result_list)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -72,7 +76,7 @@ class ChartedAdmin(ReadOnlyAdmin):
         answer = super().changelist_view(request, extra_context)
         context = getattr(answer, "context_data", None) or {}
         if changelist := context.get("cl"):
-            context["charts"] = self.charts(list(changelist.result_list))
+            context["charts"] = self.charts(self.charted(changelist))
         return answer
 
 
@@ -346,14 +350,19 @@ class TushareCallAdmin(ReadOnlyAdmin):
     list_filter = ["outcome", EndpointFilter, ("at", admin.DateFieldListFilter)]
 
 
+# Rows, one for each endpoint and day.
+DAYS_CHARTED = 600
+
+
 @admin.register(CallDay)
 class CallDayAdmin(ChartedAdmin):
-    """The journal by endpoint and day, a month of it on a page."""
-
-    list_per_page = 600
+    """The journal by endpoint and day; the charts show about a month of it, whatever the page."""
 
     def charts(self, rows: Sequence[CallDay]) -> list[call_charts.Chart]:
         return call_charts.of_days(rows)
+
+    def charted(self, changelist: Any) -> Sequence[CallDay]:
+        return list(changelist.queryset.order_by("-day", "api_name")[:DAYS_CHARTED])
 
     list_display = [
         "day",

@@ -94,6 +94,36 @@ def test_no_sentence_for_people_is_left_unmarked() -> None:
     assert found == []
 
 
+def hidden(tree: ast.AST) -> Iterator[int]:
+    """The lines on which a function that translates gives `_` to something else."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        names = [each for part in function.body for each in in_its_scope(part)]
+        if any(each.id == "_" and isinstance(each.ctx, ast.Load) for each in names):
+            yield from (
+                each.lineno for each in names if each.id == "_" and isinstance(each.ctx, ast.Store)
+            )
+
+
+def in_its_scope(node: ast.AST) -> Iterator[ast.Name]:
+    if isinstance(node, ast.Name):
+        yield node
+    if not isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        for child in ast.iter_child_nodes(node):
+            yield from in_its_scope(child)
+
+
+def test_no_function_that_translates_uses_the_sign_of_it_for_something_else() -> None:
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{line}"
+        for path in sources()
+        for line in hidden(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert found == []
+    assert list(hidden(ast.parse("def f():\n    a, _ = g()\n    raise E(_('It broke.'))"))) == [2]
+
+
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
