@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from datasync_app.models import CallDay, EndpointAccess
 
@@ -63,7 +64,14 @@ def of_days(rows: Sequence[CallDay]) -> list[Chart]:
     )
     labels = [f"{day:%m-%d}" for day in days]
     told = {"calls": by_endpoint.total(), "refused": refused.total(), "days": len(days)}
-    words = _("%(calls)d calls on %(days)d days, %(refused)d refused") % told
+    words = (
+        ngettext(
+            "%(calls)d calls on %(days)d day, %(refused)d refused",
+            "%(calls)d calls on %(days)d days, %(refused)d refused",
+            len(days),
+        )
+        % told
+    )
     return [
         _chart(_("Calls by day"), "bar", labels, bars, words, stacked=True),
         _times(rows, busiest[:_MOST_TIMED], labels, days),

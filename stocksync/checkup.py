@@ -225,7 +225,7 @@ def _held(dataset: Dataset) -> str:
         return _("never asked for")
     good = entries.filter(state__in=GOOD_STATES).count()
     open_cells = entries.exclude(state__in=GOOD_STATES).count()
-    return _("%(good)d cells good, %(open)d open, last asked %(moment)s") % {
+    return _("cells: %(good)d good, %(open)d open; last asked %(moment)s") % {
         "good": good,
         "open": open_cells,
         "moment": _moment(newest.updated_at),

@@ -98,7 +98,7 @@ def hold_account(points: int | None, **told: dt.date | dt.datetime | None) -> No
 def test_it_tells_what_is_held_of_each_dataset(all_well: None) -> None:
     LedgerFactory.create(cell="20200109")
     told = findings()
-    assert told["daily"][1].startswith("1 cells good, 0 open, last asked")
+    assert told["daily"][1].startswith("cells: 1 good, 0 open; last asked")
     assert told["trade_cal"][1].startswith("never asked for")
 
 
