@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datasync_app.sandbox.server import Sandbox
 
 COMPANIES = 300
-FIRST, LAST = dt.date(2024, 11, 1), dt.date(2024, 12, 31)
+FIRST, LAST = dt.date(2024, 9, 1), dt.date(2024, 12, 31)
 # A near source, and one so slow that the calls under way are what bounds an engine.
 LATENCIES_MS = (300, 2000)
 SHARD_DATES = 5
@@ -56,7 +56,7 @@ def run() -> None:
             for engines, (cells, rows, seconds) in zip(ENGINES, measured, strict=True)
         ]
     say(
-        f"Two months of four datasets in shards of {SHARD_DATES} dates, {COMPANIES:,} companies, no quota"
+        f"Four months of four datasets in shards of {SHARD_DATES} dates, {COMPANIES:,} companies, no quota"
     )
     table(("engines", "cells", "rows", "seconds", "calls/min", "rows/s", "speed-up"), lines)
 
@@ -74,7 +74,7 @@ def _measure(engines: int, sandbox: Sandbox, latency_ms: int) -> tuple[int, int,
 
 
 def _lay_out(url: str) -> tuple[int, int]:
-    """Two empty months as a task with its shards; the task and how many cells."""
+    """Four empty months as a task with its shards; the task and how many cells."""
     from django.conf import settings
     from django.db import connection
     from django.db.models import Model
