@@ -195,9 +195,21 @@ class SyncRestatementAdmin(ReadOnlyAdmin):
 
 @admin.register(SyncQuarantine)
 class SyncQuarantineAdmin(ReadOnlyAdmin):
-    list_display = ["at", "dataset", "cell", "key", "reason", "resolved_at", "resolved_by"]
+    list_display = ["at", "dataset", "cell", "key", "broken", "resolved_at", "resolved_by"]
     list_filter = ["dataset", ("resolved_at", admin.EmptyFieldListFilter)]
     search_fields = ["cell", "reason"]
+    fields = ["dataset", "cell", "key", "row", "rules", "broken", "at", "last_seen_at", "resolved_at",
+              "resolved_by"]  # fmt: skip
+    readonly_fields = ["broken"]
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def broken(self, entry: SyncQuarantine) -> str:
+        """What the rules say, in the reader's language; of a rule that is no more, what it said."""
+        known = {rule.name: rule.sentence for each in DATASETS.values() for rule in each.quarantine}
+        names = entry.rules.split(",")
+        if not known.keys() >= set(names):
+            return entry.reason
+        return gettext("; ").join(str(known[name]) for name in names)
 
 
 @admin.register(SyncFailureRecord)

@@ -14,6 +14,7 @@ from django_apscheduler.models import DjangoJob
 from knox.models import AuthToken
 
 import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
+from datasync_app.datasets.rules import HIGH_BELOW_LOW as BROKEN
 from datasync_app.models import SyncQuarantine, SyncRestatement, TushareAccount
 from scheduler_app.admin.look import ReadOnly
 from scheduler_app.models import JobConfig, Status
@@ -58,8 +59,9 @@ def hold_rows(boss: User) -> None:
     )
     FailureFactory.create(error_message="抱歉，您没有访问该接口的权限")
     SyncQuarantine.objects.create(
-        **CELL, row={}, rules="high", reason="高低价矛盾", last_seen_at=now, resolved_at=now
-    )
+        **CELL, row={}, rules=BROKEN.name, reason=str(BROKEN.sentence), last_seen_at=now,
+        resolved_at=now,
+    )  # fmt: skip
     SyncRestatement.objects.create(**CELL, kind="value", column="close", old="1", new="2")
     EndpointAccessFactory.create(learned_at=now, held_until=now, spent_until=now, denied_at=now)
     TushareAccount.objects.create(token_fingerprint="0123456789ab", points=2000, asked_at=now)

@@ -127,7 +127,7 @@ DISCLOSURE_DATE = Dataset(
 
 BEFORE_ITS_PERIOD_ENDED = Rule(
     "announced_early",
-    "it was announced before its period ended",
+    _("it was announced before its period ended"),
     lambda rows: rows["ann_date"] < rows["end_date"],
 )
 

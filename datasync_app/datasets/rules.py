@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.utils.translation import gettext_lazy as _
+
 if TYPE_CHECKING:
     import numpy as np
+    from django_stubs_ext import StrOrPromise
     from numpy.typing import NDArray
 
     Mask = NDArray[np.bool_]
@@ -35,26 +38,26 @@ class Rule:
     """`broken` gives, for every row, whether it breaks the rule; `sentence` says it to a person."""
 
     name: str
-    sentence: str
+    sentence: StrOrPromise
     broken: Callable[[Columns], Mask]
 
 
 HIGH_BELOW_LOW = Rule(
-    "high_below_low", "the high is below the low", lambda rows: rows["high"] < rows["low"]
+    "high_below_low", _("the high is below the low"), lambda rows: rows["high"] < rows["low"]
 )
 OPEN_OUTSIDE = Rule(
     "open_outside",
-    "the open lies outside of low and high",
+    _("the open lies outside of low and high"),
     lambda rows: (rows["open"] < rows["low"]) | (rows["open"] > rows["high"]),
 )
 CLOSE_OUTSIDE = Rule(
     "close_outside",
-    "the close lies outside of low and high",
+    _("the close lies outside of low and high"),
     lambda rows: (rows["close"] < rows["low"]) | (rows["close"] > rows["high"]),
 )
 NO_PRICE = Rule(
     "no_price",
-    "a price is 0 or less on a day with trades",
+    _("a price is 0 or less on a day with trades"),
     lambda rows: (
         (rows["vol"] > 0)
         & ((rows["open"] <= 0) | (rows["high"] <= 0) | (rows["low"] <= 0) | (rows["close"] <= 0))
@@ -71,11 +74,11 @@ def _is_on_closed_day(rows: Columns) -> Mask:
 
 ON_CLOSED_DAY = Rule(
     "closed_day",
-    "the exchanges were closed that day",
+    _("the exchanges were closed that day"),
     _is_on_closed_day,
 )
 
-NO_CLOSE = Rule("no_close", "the close is 0 or less", lambda rows: rows["close"] <= 0)
-NO_FACTOR = Rule("no_factor", "the factor is 0 or less", lambda rows: rows["adj_factor"] <= 0)
+NO_CLOSE = Rule("no_close", _("the close is 0 or less"), lambda rows: rows["close"] <= 0)
+NO_FACTOR = Rule("no_factor", _("the factor is 0 or less"), lambda rows: rows["adj_factor"] <= 0)
 
 BAR_RULES = (HIGH_BELOW_LOW, OPEN_OUTSIDE, CLOSE_OUTSIDE, NO_PRICE, ON_CLOSED_DAY)

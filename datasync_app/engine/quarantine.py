@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from django.utils import translation
 from numpy.typing import NDArray
 
 from datasync_app.datasets.base import Cell, Dataset
@@ -77,7 +78,7 @@ def record(
         )
         entry.row = as_json(names, row)
         entry.rules = ",".join(rule.name for rule in rules)
-        entry.reason = _reason(rules)
+        entry.reason = reason(rules)
         entry.last_seen_at = now
         entry.save()
 
@@ -86,7 +87,7 @@ def lacking(dataset: Dataset, cell: Cell, broken: Broken, held: Collection[Key])
     """The keys whose only row is in quarantine, as the ledger names them, with the reason."""
     rules = zip(keys(dataset, broken.rows), broken.rules, strict=True)
     return {
-        name_of(dataset, cell, key): f"quarantined: {_reason(broken_rules)}"
+        name_of(dataset, cell, key): f"quarantined: {reason(broken_rules)}"
         for key, broken_rules in rules
         if key not in held
     }
@@ -118,8 +119,10 @@ def with_quarantined(
     return replace(verdict, state=CellState.PARTIAL, missing=missing, problem=problem)
 
 
-def _reason(rules: tuple[Rule, ...]) -> str:
-    return "; ".join(rule.sentence for rule in rules)
+def reason(rules: tuple[Rule, ...]) -> str:
+    """In English, as everything that is stored."""
+    with translation.override("en"):
+        return "; ".join(str(rule.sentence) for rule in rules)
 
 
 def _hashable(key: Mapping[str, object]) -> tuple[object, ...]:

@@ -40,4 +40,4 @@ class SyncQuarantine(models.Model):
         indexes = [models.Index(fields=["dataset", "-at"], name="quarantine_by_time")]
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.cell}: {self.reason}"
+        return f"{self.dataset} {self.cell}: {self.rules}"

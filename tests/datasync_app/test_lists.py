@@ -79,3 +79,9 @@ def test_a_longer_list_takes_no_more_queries(path: str) -> None:
         counts.append(len(queries))
     assert counts[1] <= counts[0]
     assert counts[0] <= 15
+
+
+def test_of_a_rule_that_is_no_more_the_quarantine_tells_what_it_said() -> None:
+    quarantine(1)
+    page = logged_in(superuser=True).get("/admin/datasync_app/syncquarantine/")
+    assert "the high is low" in page.content.decode()

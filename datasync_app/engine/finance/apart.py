@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 
 from datasync_app.datasets.finance import BY_COMPANY_PERIOD, FINA_INDICATOR
+from datasync_app.engine import quarantine
 from datasync_app.engine.quarantine import LATER_FETCH, Broken
 from datasync_app.engine.restate import as_json
 from datasync_app.engine.versions import contents_of
@@ -37,7 +38,7 @@ def keep_apart(broken: Broken, settled: Collection[str], *, now: dt.datetime) ->
             at=now,
         )
         entry.rules = ",".join(rule.name for rule in rules)
-        entry.reason = "; ".join(rule.sentence for rule in rules)
+        entry.reason = quarantine.reason(rules)
         entry.last_seen_at = now
         entry.save()
         seen.add((cell, content))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from django.db import connection, transaction
+from django.utils import translation
 
 from datasync_app.datasets.base import Cell, Dataset
 from datasync_app.datasets.market import ADJ_FACTOR, DAILY, STOCK_BASIC
@@ -273,6 +274,12 @@ def test_a_row_that_breaks_a_rule_goes_to_quarantine_and_its_code_is_missing() -
     assert row.rules.split(",")[0] == "high_below_low"
     assert verdict.state is CellState.PARTIAL
     assert entry().missing["600001.SH"].startswith("quarantined: the high is below the low")
+
+
+def test_the_reason_is_stored_in_english_whoever_syncs() -> None:
+    with translation.override("zh-hans"):
+        store([A, BROKEN])
+    assert "the high is below the low" in SyncQuarantine.objects.get().reason
 
 
 def test_a_later_good_row_resolves_the_entry() -> None:
