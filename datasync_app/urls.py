@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from datasync_app.api.call_days import CallDayListView
 from datasync_app.api.cells import AcceptView, AskAgainView, CellView, RepairView
 from datasync_app.api.coverage import CoverageView
 from datasync_app.api.data import data_routes
@@ -46,6 +47,7 @@ urlpatterns = [
         name="sync-failure-try-again",
     ),
     re_path(r"^api/tushare/accounts/?$", AccountListView.as_view(), name="tushare-accounts"),
+    re_path(r"^api/tushare/days/?$", CallDayListView.as_view(), name="tushare-days"),
     re_path(r"^api/tushare/endpoints/?$", EndpointListView.as_view(), name="tushare-endpoints"),
     re_path(rf"^{ENDPOINT}/?$", EndpointView.as_view(), name="tushare-endpoint"),
     re_path(rf"^{ENDPOINT}/forget/?$", ForgetView.as_view(), name="tushare-endpoint-forget"),

@@ -58,6 +58,7 @@ READS = [
     "/api/sync/failures",
     "/api/tushare/accounts",
     "/api/tushare/calls",
+    "/api/tushare/days",
     "/api/tushare/endpoints",
     "/api/sync/cells/daily/20200109",
     "/api/notifications/channels",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from datasync_app.dates import SHANGHAI
 from datasync_app.models import (
     CellState,
     EndpointAccess,
@@ -87,6 +88,15 @@ def test_the_journal_is_listed_by_endpoint_and_outcome(client: Client) -> None:
     assert (denied["rows"], denied["message"]) == (None, "抱歉，您没有访问该接口的权限")
 
 
+def test_days_count_the_calls_of_an_endpoint_the_newest_first(client: Client) -> None:
+    for day in (9, 10, 10):
+        TushareCallFactory.create(at=dt.datetime(2020, 1, day, 10, tzinfo=SHANGHAI))
+    TushareCallFactory.create(api_name="adj_factor")
+    days = listed(client, "/api/tushare/days?api_name=daily")
+    assert [(each["day"], each["calls"]) for each in days] == [("2020-01-10", 2), ("2020-01-09", 1)]
+    assert listed(client, "/api/tushare/days?api_name=daily&limit=1") == days[:1]
+
+
 def test_accounts_are_named_by_the_fingerprint_of_their_token(client: Client) -> None:
     TushareAccount.objects.create(token_fingerprint="0123456789ab", points=2000, asked_at=NOW)
     (account,) = listed(client, "/api/tushare/accounts")
@@ -101,6 +111,7 @@ def test_accounts_are_named_by_the_fingerprint_of_their_token(client: Client) ->
         ("/api/sync/quarantine?open=maybe", "The values are: true, false."),
         ("/api/sync/failures?before=-1", "it takes the id of a row"),
         ("/api/tushare/calls?limit=101", "a whole number from 1 to 100"),
+        ("/api/tushare/days?limit=0", "a whole number from 1 to 600"),
         ("/api/tushare/endpoints?limit=1", "There is no filter 'limit'"),
     ],
 )
