@@ -16,7 +16,7 @@ help:
 	@echo 'make run     install, start everything, print where to log in; Ctrl-C stops it (PORT=8000)'
 	@echo 'make test    the whole test suite, on a private PostgreSQL'
 	@echo 'make soak    the tests that take long, alone'
-	@echo 'make bench   measure pacing, limiter, scheduler, sync engine, protocol and exports side by side; about ten minutes'
+	@echo 'make bench   measure pacing, limiter, scheduler, sync engine, protocol, exports and pages side by side; takes its time'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
 	@echo 'make messages   refresh the catalogues of translations from the code, and compile them'
 	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'

@@ -116,37 +116,36 @@ class Closings:
             # Held until the next run, hours later, it would be idle.
             connections.close_all()
             return
-        left = group
         try:
-            left = self._write(group)
+            _write(group)
         except AWAY:
-            _tell(left)
+            _tell(group)
             raise
         finally:
             with self._changed:
-                self._waiting = left + self._waiting
+                self._waiting = group + self._waiting
                 self._writing = False
                 self._changed.notify_all()
 
-    def _write(self, group: list[_Ended]) -> list[_Ended]:
-        """What is left of the group: nothing, or an error is raised."""
-        try:
-            done = close([each.outcome for each in group])
-        except AWAY:
-            raise
-        except Exception:
-            if len(group) == 1:
-                logger.exception("action=close execution=%s failed", group[0].outcome.execution_id)
-                group[0].closed(False)
-                return []
+
+def _write(group: list[_Ended]) -> None:
+    """Close those executions; what is done with leaves the group, also where an error is raised."""
+    try:
+        done = close([each.outcome for each in group])
+    except AWAY:
+        raise
+    except Exception:
+        if len(group) > 1:
             logger.exception("action=close executions=%s failed; each is tried alone", len(group))
             while group:
-                self._write(group[:1])
+                _write(group[:1])
                 del group[0]
-            return []
-        for each in group:
-            each.closed(each.outcome.execution_id in done)
-        return []
+            return
+        logger.exception("action=close execution=%s failed", group[0].outcome.execution_id)
+        done = set()
+    while group:
+        each = group.pop(0)
+        each.closed(each.outcome.execution_id in done)
 
 
 def _tell(waiting: list[_Ended]) -> None:

@@ -62,7 +62,7 @@ class JobViewSet(Versions):
     def get_permissions(self) -> list[BasePermission]:
         if self.action == "destroy":
             return [MayDeleteSchedules()]
-        return super().get_permissions()  # type: ignore[return-value]
+        return super().get_permissions()  # type: ignore[return-value]  # as its own stubs say it
 
     @extend_schema(operation_id="jobs", responses=doc.answers(JobListSerializer, *doc.READ_ERRORS))
     def list(self, request: Request) -> Response:
