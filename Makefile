@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; exit; }; \
 	done; echo python3)
 VENV := .venv/bin
-INSTALL := $(PYTHON) stocksync/up/install.py
+INSTALL := $(PYTHON) -m stocksync.up.install
 # A file is run by one worker, which shares what is dear to make; those that take long come first.
 PYTEST_ARGS ?= -n logical --dist loadfile --no-loadscope-reorder
 
@@ -55,4 +55,4 @@ screenshots: install-dev
 	@$(VENV)/python -m tests.browser.screenshots
 
 clean:
-	@$(PYTHON) stocksync/up/clean.py
+	@$(PYTHON) -m stocksync.up.clean

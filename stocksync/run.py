@@ -91,10 +91,12 @@ def introduce(environment: Environment, relay: Relay) -> None:
     host = "127.0.0.1" if environment.host in {"0.0.0.0", "::"} else environment.host  # noqa: S104
     address = f"http://{f'[{host}]' if ':' in host else host}:{environment.port}"
     password_file = environment.var_dir / "admin-password"
-    relay.say(f"Admin:    {address}/admin/")
-    relay.say("User:     admin")
-    written = f"written to {password_file}" if password_file.exists() else "yours, its file is gone"
-    relay.say(f"Password: {written}")
+    relay.say(_("Admin:    %(address)s") % {"address": f"{address}/admin/"})
+    relay.say(_("User:     %(name)s") % {"name": "admin"})
+    if password_file.exists():
+        relay.say(_("Password: written to %(file)s") % {"file": password_file})
+    else:
+        relay.say(_("Password: yours, its file is gone"))
     threading.Thread(target=_say_when_up, args=(address, relay), daemon=True).start()
 
 
@@ -103,7 +105,10 @@ def _say_when_up(address: str, relay: Relay) -> None:
     while not relay.is_stopping():
         try:
             with opener.open(f"{address}/healthz", timeout=5):
-                relay.say(f"Up: {address}/admin/ answers. Ctrl-C stops everything.")
+                relay.say(
+                    _("Up: %(address)s answers. Ctrl-C stops everything.")
+                    % {"address": f"{address}/admin/"}
+                )
                 return
         except (OSError, urllib.error.HTTPError):
             time.sleep(0.5)

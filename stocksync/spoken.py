@@ -1,9 +1,10 @@
-"""Sentences for the terminal that must not wait for Django: before there are settings, or while a
-database is started. They are in the same catalogue as all others."""
+"""Sentences for the terminal that must not wait for Django: before there are settings, or packages,
+or while a database is started. They are in the same catalogue as all others.
+
+Read by the oldest Python that is told to be too old: nothing newer than 3.7 is used here."""
 
 from __future__ import annotations
 
-import functools
 import gettext
 import os
 import re
@@ -26,9 +27,5 @@ def spoken_language() -> str:
 
 def spoken(message: str) -> str:
     """The message in that language."""
-    return _catalogue(LANGUAGES[spoken_language()]).gettext(message)
-
-
-@functools.cache
-def _catalogue(language: str) -> gettext.NullTranslations:
-    return gettext.translation("django", LOCALE, [language], fallback=True)
+    language = LANGUAGES[spoken_language()]
+    return gettext.translation("django", LOCALE, [language], fallback=True).gettext(message)

@@ -7,9 +7,12 @@ is UTF-8, while `partial` and `empty` are seen only by whoever knows which rows 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from datasync_app.protocol import (
     Refusal,
@@ -31,19 +34,22 @@ from datasync_app.sandbox.spoiled_rows import (
     partial,
 )
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 Spoil = Callable[[str, Reply, float], Reply]
 
 
-class Outcome(enum.StrEnum):
+class Outcome(TextChoices):
     """What a careful client makes of a spoiled answer."""
 
-    ROWS = "rows"
-    EMPTY = "empty"
-    TRUNCATED = "truncated"
-    RATE_LIMITED = "rate limited"
-    DENIED = "denied"
-    MISMATCHED = "mismatched"
-    TRANSPORT = "transport"
+    ROWS = "rows", _("rows")
+    EMPTY = "empty", _("no rows")
+    TRUNCATED = "truncated", _("truncated")
+    RATE_LIMITED = "rate limited", _("rate limited")
+    DENIED = "denied", _("denied")
+    MISMATCHED = "mismatched", _("mismatched")
+    TRANSPORT = "transport", _("failure of the transport")
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Fault:
     """
 
     name: str
-    summary: str
+    summary: StrOrPromise
     ends_in: Outcome
     spoil: Spoil
 
@@ -128,85 +134,96 @@ FAULTS: Mapping[str, Fault] = {
     for fault in (
         Fault(
             "http_502",
-            "a gateway's page with status 502",
+            _("a gateway's page with status 502"),
             _O.TRANSPORT,
             _page(502, "502 Bad Gateway"),
         ),
         Fault(
             "http_500",
-            "a page with status 500",
+            _("a page with status 500"),
             _O.TRANSPORT,
             _page(500, "500 Internal Server Error"),
         ),
         Fault(
             "http_429",
-            "a page with status 429 and Retry-After: 1",
+            _("a page with status 429 and Retry-After: 1"),
             _O.TRANSPORT,
             _page(429, "429 Too Many Requests", Retry_After="1"),
         ),
         Fault(
             "redirect_302",
-            "a redirect to a page of the sandbox's own",
+            _("a redirect to a page of the sandbox's own"),
             _O.TRANSPORT,
             _page(302, "302 Found", Location="/maintenance"),
         ),
-        Fault("html", "a page with status 200", _O.TRANSPORT, _page(200, "系统维护中")),
-        Fault("charset", "UTF-8 as text/html without a charset", _O.ROWS, _labelled("text/html")),
+        Fault("html", _("a page with status 200"), _O.TRANSPORT, _page(200, "系统维护中")),
+        Fault(
+            "charset", _("UTF-8 as text/html without a charset"), _O.ROWS, _labelled("text/html")
+        ),
         Fault(
             "charset_wrong",
-            "UTF-8 that is declared to be Latin-1",
+            _("UTF-8 that is declared to be Latin-1"),
             _O.ROWS,
             _labelled("application/json; charset=iso-8859-1"),
         ),
-        Fault("gbk", "a body in GBK that is declared to be UTF-8", _O.TRANSPORT, _gbk),
-        Fault("null_data", "code 0 with data: null", _O.TRANSPORT, _null_data),
-        Fault("broken_json", "a body that ends too soon", _O.TRANSPORT, _broken_json),
-        Fault("stall", "no answer for a long time", _O.TRANSPORT, _delivered(Delivery.STALL)),
-        Fault("slow_drip", "a byte now and then", _O.TRANSPORT, _delivered(Delivery.DRIP)),
-        Fault("reset", "a reset amid the body", _O.TRANSPORT, _delivered(Delivery.RESET)),
-        Fault("server_error", "服务器错误", _O.TRANSPORT, _refused(lambda name: server_error())),
-        Fault("has_more", "half the rows, and has_more", _O.TRUNCATED, has_more),
-        Fault("at_cap", "as many rows as the endpoint's cap, no has_more", _O.TRUNCATED, at_cap),
-        Fault("other_date", "rows of the day before", _O.MISMATCHED, other_date),
-        Fault("missing_field", "no sign of a key or price field", _O.MISMATCHED, missing_field),
-        Fault("partial", "a part of the rows is left out", _O.ROWS, partial),
-        Fault("empty", "code 0 and the fields, but no rows", _O.EMPTY, empty),
-        Fault("rate_minute", "over the minute's calls", _O.RATE_LIMITED, _rate(200, "分钟")),
-        Fault("rate_hour", "over the hour's calls", _O.RATE_LIMITED, _rate(1, "小时")),
-        Fault("rate_day", "over the day's calls", _O.RATE_LIMITED, _rate(5, "天")),
+        Fault("gbk", _("a body in GBK that is declared to be UTF-8"), _O.TRANSPORT, _gbk),
+        Fault("null_data", _("code 0 with data: null"), _O.TRANSPORT, _null_data),
+        Fault("broken_json", _("a body that ends too soon"), _O.TRANSPORT, _broken_json),
+        Fault("stall", _("no answer for a long time"), _O.TRANSPORT, _delivered(Delivery.STALL)),
+        Fault("slow_drip", _("a byte now and then"), _O.TRANSPORT, _delivered(Delivery.DRIP)),
+        Fault("reset", _("a reset amid the body"), _O.TRANSPORT, _delivered(Delivery.RESET)),
+        Fault(
+            "server_error",
+            _("an error of the server's own"),
+            _O.TRANSPORT,
+            _refused(lambda name: server_error()),
+        ),
+        Fault("has_more", _("half the rows, and has_more"), _O.TRUNCATED, has_more),
+        Fault("at_cap", _("as many rows as the endpoint's cap, no has_more"), _O.TRUNCATED, at_cap),
+        Fault("other_date", _("rows of the day before"), _O.MISMATCHED, other_date),
+        Fault("missing_field", _("no sign of a key or price field"), _O.MISMATCHED, missing_field),
+        Fault("partial", _("a part of the rows is left out"), _O.ROWS, partial),
+        Fault("empty", _("code 0 and the fields, but no rows"), _O.EMPTY, empty),
+        Fault("rate_minute", _("over the minute's calls"), _O.RATE_LIMITED, _rate(200, "分钟")),
+        Fault("rate_hour", _("over the hour's calls"), _O.RATE_LIMITED, _rate(1, "小时")),
+        Fault("rate_day", _("over the day's calls"), _O.RATE_LIMITED, _rate(5, "天")),
         Fault(
             "rate_minute_old",
-            "over the minute's calls, as worded to 2025",
+            _("over the minute's calls, as worded to 2025"),
             _O.RATE_LIMITED,
             _rate_formerly(500, "分钟"),
         ),
         Fault(
             "rate_hour_old",
-            "over the hour's calls, as worded to 2025",
+            _("over the hour's calls, as worded to 2025"),
             _O.RATE_LIMITED,
             _rate_formerly(1, "小时"),
         ),
         Fault(
             "rate_day_old",
-            "over the day's calls, as worded to 2025",
+            _("over the day's calls, as worded to 2025"),
             _O.RATE_LIMITED,
             _rate_formerly(5, "天"),
         ),
-        Fault("permission", "no permission for the endpoint", _O.DENIED, _refused(no_permission)),
+        Fault(
+            "permission", _("no permission for the endpoint"), _O.DENIED, _refused(no_permission)
+        ),
         Fault(
             "permission_unnamed",
-            "no permission, the endpoint not named",
+            _("no permission, the endpoint not named"),
             _O.DENIED,
             _refused(lambda api_name: no_permission()),
         ),
         Fault(
             "permission_old",
-            "no permission, as worded to 2020",
+            _("no permission, as worded to 2020"),
             _O.DENIED,
             _refused(lambda api_name: no_permission_formerly()),
         ),
-        Fault("token", "the token is wrong", _O.DENIED, _refused(lambda name: bad_token())),
-        Fault("ip", "too many addresses", _O.DENIED, _refused(lambda name: too_many_addresses())),
+        Fault("token", _("the token is wrong"), _O.DENIED, _refused(lambda name: bad_token())),
+        Fault(
+            "ip", _("too many addresses"), _O.DENIED, _refused(lambda name: too_many_addresses())
+        ),
     )
 }
 
@@ -215,5 +232,6 @@ def describe_faults() -> str:
     """A line per fault: its name, what it does, and what a careful client makes of it."""
     width = max(map(len, FAULTS))
     return "\n".join(
-        f"{fault.name:<{width}}  {fault.summary} ({fault.ends_in})" for fault in FAULTS.values()
+        f"{fault.name:<{width}}  {fault.summary} ({fault.ends_in.label})"
+        for fault in FAULTS.values()
     )

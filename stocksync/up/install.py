@@ -1,9 +1,10 @@
 """Make `.venv` and install what the given requirements files name.
 
-    python3 stocksync/up/install.py requirements.txt
+    python3 -m stocksync.up.install requirements.txt
 
-Runs on a bare Python, before anything is installed. Nothing is done again until a requirements
-file or the Python changes, and nothing is written outside the checkout.
+Runs in the checkout on a bare Python, before anything is installed: what it imports is of the
+standard library or of `spoken`. Nothing is done again until a requirements file or the Python
+changes, and nothing is written outside the checkout.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
+
+from stocksync.spoken import spoken as _
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 VENV = CHECKOUT / ".venv"
@@ -24,9 +28,12 @@ OLDEST = (3, 11)
 
 def main(names: list[str]) -> None:
     if sys.version_info < OLDEST:
-        sys.exit(
-            f"stocksync: Python {sys.version.split()[0]} is too old, 3.11 or newer is needed: "
-            "install one, and name it with `make run PYTHON=python3.11`."
+        _give_up(
+            _(
+                "Python %(version)s is too old, 3.11 or newer is needed: install one, and name it "
+                "with `make run PYTHON=python3.11`."
+            )
+            % {"version": sys.version.split()[0]}
         )
     os.umask(0o022)  # for root, whose database runs as another account and reads this
     checkout = os.open(CHECKOUT, os.O_RDONLY)
@@ -36,9 +43,12 @@ def main(names: list[str]) -> None:
         for name in names:
             _install(CHECKOUT / name)
     except OSError as error:
-        sys.exit(
-            f"stocksync: {error.filename or CHECKOUT} cannot be written ({error.strerror}): "
-            "StockSync installs itself into its checkout; put it where this account may write."
+        _give_up(
+            _(
+                "%(file)s cannot be written (%(strerror)s): StockSync installs itself into its "
+                "checkout; put it where this account may write."
+            )
+            % {"file": error.filename or CHECKOUT, "strerror": error.strerror}
         )
 
 
@@ -49,7 +59,7 @@ def _make_venv() -> None:
         raise PermissionError(13, "permission denied", str(CHECKOUT))
     (CHECKOUT / ".venv").mkdir(exist_ok=True)
     shutil.rmtree(VENV)  # half a one, or one whose Python is gone
-    _say("making the virtual environment .venv")
+    _say(_("Making the virtual environment .venv."))
     answer = subprocess.run(
         [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
     )
@@ -57,11 +67,16 @@ def _make_venv() -> None:
         shutil.rmtree(VENV, ignore_errors=True)
         reason = (answer.stderr or answer.stdout).strip()
         if "No module named venv" in reason or "ensurepip" in reason:
-            sys.exit(
-                f"stocksync: {sys.executable} comes without the venv module: install it (Debian and "
-                "Ubuntu: `apt install python3-venv`) and run make again."
+            _give_up(
+                _(
+                    "%(python)s comes without the venv module: install it (Debian and Ubuntu: "
+                    "`apt install python3-venv`) and run make again."
+                )
+                % {"python": sys.executable}
             )
-        sys.exit(f"stocksync: the virtual environment could not be made: {reason[-300:]}")
+        _give_up(
+            _("The virtual environment could not be made: %(reason)s") % {"reason": reason[-300:]}
+        )
 
 
 def _install(requirements: Path) -> None:
@@ -71,14 +86,19 @@ def _install(requirements: Path) -> None:
         wanted.update(path.read_bytes())
     if stamp.exists() and stamp.read_text() == wanted.hexdigest():
         return
-    _say(f"installing what {requirements.name} names into .venv (a minute or two, once)")
+    _say(
+        _("Installing what %(file)s names into .venv (a minute or two, once).")
+        % {"file": requirements.name}
+    )
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "--no-input", "-r", str(requirements)]
     environment = os.environ | {"PIP_ROOT_USER_ACTION": "ignore"}
     if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False).returncode:
-        sys.exit(
-            "stocksync: the packages could not be installed (pip says why above): a package index "
-            "must be reachable; run make again when it is."
+        _give_up(
+            _(
+                "The packages could not be installed (pip says why above): a package index must be "
+                "reachable; run make again when it is."
+            )
         )
     stamp.write_text(wanted.hexdigest())
 
@@ -92,6 +112,10 @@ def _runs(command: list[str]) -> bool:
 
 def _say(text: str) -> None:
     print(f"stocksync: {text}", flush=True)  # noqa: T201
+
+
+def _give_up(text: str) -> NoReturn:
+    sys.exit(f"stocksync: {text}")
 
 
 if __name__ == "__main__":

@@ -44,10 +44,11 @@ def check_reachable() -> None:
         reason = " ".join(str(error).split())
         if settings.DATABASE_IS_EMBEDDED:
             sys.exit(f"stocksync: {reason}")
-        sys.exit(
-            f"stocksync: the database that DATABASE_URL names cannot be used ({reason}): start that "
-            "server, correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
+        sentence = _(
+            "The database that DATABASE_URL names cannot be used (%(reason)s): start that server, "
+            "correct DATABASE_URL, or unset it to use the embedded PostgreSQL."
         )
+        sys.exit("stocksync: " + sentence % {"reason": reason})
 
 
 def migrate() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,9 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 from django.core.management import CommandError, call_command
+from django.utils.translation import override
 
 from datasync_app.sandbox.faults import describe_faults
 from tests.datasync_app.sandbox.conftest import REPOSITORY
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
 def environment(var: Path) -> dict[str, str]:
@@ -143,7 +147,17 @@ def test_it_stalls_as_long_as_told(tmp_path: Path, small_folder: Path) -> None:
 def test_it_lists_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("sandbox", "--fault=list")
 
-    assert capsys.readouterr().out == f"{describe_faults()}\n"
+    told = capsys.readouterr().out
+    assert told == f"{describe_faults()}\n"
+    assert "a part of the rows is left out (rows)\n" in told
+
+
+@override("zh-hans")
+def test_it_explains_each_fault_in_chinese() -> None:
+    for line in describe_faults().splitlines():
+        name, _, explanation = line.partition("  ")
+        summary, _, outcome = explanation.rpartition(" (")
+        assert CHINESE.search(summary) and CHINESE.search(outcome), name
 
 
 def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
