@@ -225,6 +225,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["scheduler_app.api.permissions.StaffMayRead"],
     "COMPONENT_SPLIT_REQUEST": True,
     "PREPROCESSING_HOOKS": ["scheduler_app.api.documented.without_slash"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "stocksync.api_language.translated",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ExecutionStatus": "scheduler_app.models.Status",
         "CellState": "datasync_app.models.CellState",

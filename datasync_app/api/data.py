@@ -162,7 +162,7 @@ def data_routes() -> list[URLPattern]:
 
 
 def _view(dataset: Dataset) -> type[DataView]:
-    # The schema is English, whoever is the first to ask for anything.
+    # English here, whoever is the first to ask for anything: the document is translated as a whole.
     with translation.override("en"):
         title = str(dataset.title)
     view = type(f"{dataset.model.__name__}View", (DataView,), {"dataset": dataset})
@@ -171,9 +171,8 @@ def _view(dataset: Dataset) -> type[DataView]:
             tags=["data"],
             operation_id=f"data_{dataset.name}",
             summary=title,
-            description=f"{title[0].upper()}{title[1:]}: the rows that are held, "
-            "in the order of their key. `next` is the address of the next page, or null. CSV and "
-            "Parquet, by `format` or `Accept`, have every row.",
+            description="The rows that are held, in the order of their key. `next` is the address "
+            "of the next page, or null. CSV and Parquet, by `format` or `Accept`, have every row.",
             parameters=_parameters(dataset),
             responses={
                 (200, "application/json"): _document(dataset),

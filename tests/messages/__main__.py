@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+import django
 
 from tests.messages.catalogues import as_mo, as_po, faults, po_of, refreshed
 from tests.messages.extraction import APPS
@@ -26,4 +29,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stocksync.settings")
+    django.setup()
     main()

@@ -17,8 +17,11 @@ import unfold
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract, extract_python
 from babel.messages.mofile import read_mo
+from django.apps import apps
+from django.utils import translation
 from django.utils.translation.template import templatize
 
+from stocksync.api_language import descriptions
 from tests.processes import REPOSITORY
 
 KEYWORDS: dict[str, Any] = {
@@ -53,7 +56,24 @@ def messages_of(app: str) -> Catalog:
         if path.name == "jobs.py":
             for text in _of_jobs(path):
                 catalogue.add(text, locations=[(path.relative_to(REPOSITORY).as_posix(), 0)])
+    if app == "stocksync":
+        for text in _of_the_api():
+            catalogue.add(text, locations=[("stocksync/api_language.py", 0)])
     return catalogue
+
+
+def _of_the_api() -> list[str]:
+    """What the OpenAPI document says to people, but for what a model says: its app has that."""
+    from drf_spectacular.generators import SchemaGenerator  # reads the settings at once
+
+    with translation.override("en"):
+        document = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+        of_models = {
+            str(getattr(field, "help_text", ""))
+            for model in apps.get_models()
+            for field in model._meta.get_fields()
+        }
+    return sorted(descriptions(document) - of_models)
 
 
 def _of_jobs(path: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -15,11 +16,13 @@ from scheduler_app.models import ExecutionLog, JobConfig
 from scheduler_app.registry import registry
 from scheduler_app.tracker import ExecutionTracker
 from scheduler_app.words import schedule_in_words
+from stocksync.api_language import descriptions
 from stocksync.environment import read_environment
 from tests.processes import REPOSITORY
 from tests.scheduler_app.web import logged_in
 
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
+CHINESE_LETTER = re.compile("[\u4e00-\u9fff]")
 
 
 @pytest.mark.django_db
@@ -118,3 +121,17 @@ def test_the_api_refuses_in_the_language_of_the_client() -> None:
 @override("zh-hans")
 def test_a_cron_has_chinese_words_of_its_own(expression: str, words: str) -> None:
     assert schedule_in_words(JobConfig(cron_expression=expression)) == words
+
+
+@pytest.mark.django_db
+def test_the_document_of_the_api_is_in_the_language_of_the_client() -> None:
+    client = logged_in(superuser=True)
+    document = client.get("/api/schema", {"format": "json"}, headers=CHINESE).json()
+    said = descriptions(document)
+    assert len(said) > 150
+    # The names of things alone: a date's form, a default.
+    assert {text for text in said if not CHINESE_LETTER.search(text)} == {"YYYYMMDD", "[true]"}
+    assert document["paths"]["/api/data/daily"]["get"]["summary"] == "日线行情"
+    english = client.get("/api/schema", {"format": "json"}).json()
+    assert not any(CHINESE_LETTER.search(text) for text in descriptions(english))
+    assert document["paths"].keys() == english["paths"].keys()
