@@ -41,6 +41,7 @@ from datasync_app.session import Session
 from datasync_app.tushare.from_settings import client_from_settings
 from scheduler_app import helpers
 from scheduler_app.errors import RunCancelled
+from scheduler_app.frozen import FrozenSessions
 from scheduler_app.run import STOPPED
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Hand:
         self._guard = guard
         self._now = now
         self._on_cell = on_cell
+        self._frozen = FrozenSessions()
 
     def work_on_one(self) -> bool:
         """Claim a shard and do it; False if there is none, or nothing that this engine can do.
@@ -101,6 +103,11 @@ class Hand:
             shards.release(shard)
             raise
         return True
+
+    def wait(self) -> None:
+        """A moment, for shards that others have; one that is frozen must not keep its shard locked."""
+        self._frozen.look()
+        threading.Event().wait(LOOK_SECONDS)
 
     def _work_on(self, shard: SyncShard) -> None:
         logger.info("action=shard task=%s shard=%s fence=%s", shard.task_id, shard, shard.fence)
@@ -159,7 +166,7 @@ class Coordinator:
                 return hand
             self._session.guard.checkpoint()
             self._look()
-            threading.Event().wait(LOOK_SECONDS)
+            hand.wait()
 
     def _note(self, report: DatasetReport, cell: Cell) -> None:
         self._sum_up()

@@ -28,6 +28,7 @@ from django.utils import timezone
 from scheduler_app import claims, deferral, helpers, processes, recovery
 from scheduler_app.closing import Closings
 from scheduler_app.dispatch import THREADS, Dispatcher, Start
+from scheduler_app.frozen import FrozenSessions
 from scheduler_app.leadership import Leadership
 from scheduler_app.listener import Listener
 from scheduler_app.models import ExecutionLog
@@ -70,6 +71,7 @@ class SchedulerService:
         self._term = self._new_term(None)
         self._look_for_unheard_at = 0.0
         self._judge_from = 0.0
+        self._frozen = FrozenSessions()
         self._wake = threading.Event()
         self._wake_pulse = threading.Event()
         self._wake_notifier = threading.Event()
@@ -225,6 +227,7 @@ class SchedulerService:
             self._dispatcher.run(self.runner.claim_unheard())
             self._look_for_unheard_at = time.monotonic() + UNHEARD_SECONDS
         if time.monotonic() >= self._judge_from:
+            self._frozen.look()
             recovery.close_abandoned(self.process.id)
         if fence is not None:
             self._term.tick(self.jobs)

@@ -13,6 +13,7 @@ from datasync_app.datasets.base import Cell, Dataset, Writing
 from datasync_app.engine import held, ledger, quarantine, restate
 from datasync_app.engine.binary_copy import HEADER, TRAILER
 from datasync_app.engine.checks import Earlier, Verdict
+from datasync_app.engine.copying import copying_into
 from datasync_app.engine.guard import Fence
 from datasync_app.engine.identity import claim_identity
 from datasync_app.engine.rows import TypedRows
@@ -131,13 +132,10 @@ def _write(dataset: Dataset, cell: Cell, rows: TypedRows) -> None:
     _manager(dataset.model).filter(dataset.cut.rows(cell)).delete()
     if not len(rows):
         return
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.name) for field in rows.said)
-    statement = f"COPY {quote(dataset.model._meta.db_table)} ({columns}) FROM STDIN (FORMAT BINARY)"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(HEADER)
-        copy.write(rows.packed)
-        copy.write(TRAILER)
+    content = HEADER + rows.packed + TRAILER
+    names = (field.name for field in rows.said)
+    with copying_into(dataset.model._meta.db_table, names) as copy:
+        copy.write(content)
 
 
 def _merge(

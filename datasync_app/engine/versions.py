@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from datasync_app.datasets.base import Dataset
+from datasync_app.engine.copying import copying_into
 from datasync_app.engine.rows import TypedRows, Value
 
 _CONTENT_DIGITS = 32
@@ -29,20 +30,16 @@ def merge_versions(
     table = dataset.model._meta.db_table
     keys = list(zip(*(rows.column(name) for name in dataset.key), contents, strict=True))
     lock_versions(dataset)
-    with connection.cursor() as cursor:
-        held = _seen_again(table, dataset.key, keys, now)
-        fresh = {
-            key: (*row, key[-1], now, now)
-            for key, row in zip(keys, rows.rows, strict=True)
-            if key not in held
-        }
-        quote = connection.ops.quote_name
-        columns = ", ".join(quote(name) for name in (*(f.name for f in rows.columns), *_STAMPS))
-        statement = f"COPY {quote(table)} ({columns}) FROM STDIN (FORMAT BINARY)"
-        with cursor.copy(statement) as copy:
-            copy.set_types([*(field.kind.value for field in rows.columns), *_STAMP_TYPES])
-            for row in fresh.values():
-                copy.write_row(row)
+    held = _seen_again(table, dataset.key, keys, now)
+    fresh = {
+        key: (*row, key[-1], now, now)
+        for key, row in zip(keys, rows.rows, strict=True)
+        if key not in held
+    }
+    with copying_into(table, (*(field.name for field in rows.columns), *_STAMPS)) as copy:
+        copy.set_types([*(field.kind.value for field in rows.columns), *_STAMP_TYPES])
+        for row in fresh.values():
+            copy.write_row(row)
 
 
 def lock_versions(dataset: Dataset) -> None:

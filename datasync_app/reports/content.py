@@ -153,7 +153,8 @@ def cells_within(dataset: Dataset, span: Span) -> str:
 
 def copied(statement: str) -> Iterator[bytes]:
     """The rows as `COPY (…) TO STDOUT (FORMAT csv)` writes them: whole ones, some hundred at a time."""
-    with connection.cursor() as cursor:
+    # What psycopg raises in the middle of a COPY would pass Django by.
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         cursor.execute("SET LOCAL extra_float_digits = 1")  # PostgreSQL's default: numbers exactly
         with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
             is_over = False

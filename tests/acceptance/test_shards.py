@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from django.utils import timezone
 from pytest_django import Settings
@@ -158,25 +159,31 @@ def test_four_workers_share_a_quota_for_long(url: str, tmp_path: Path) -> None:
     assert execution is not None and execution.status == Status.SUCCESS, execution
 
 
+@pytest.mark.parametrize("copies", [None, 5], ids=["anywhere", "in_a_copy"])
 def test_an_engine_that_was_frozen_and_revived_commits_no_cell_of_its_shard_again(
-    settings: Settings,
+    settings: Settings, copies: int | None
 ) -> None:
     JobConfig.objects.all().delete()
     with Sandbox(GeneratedMarket(companies=30), quota=0, latency_ms=20) as sandbox:
         settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "", sandbox.url
         task = laid_out(days=25)
-        with engine(task, sandbox) as frozen, engine(task, sandbox) as other:
+        with engine(task, sandbox, copies) as frozen, engine(task, sandbox) as other:
             go(frozen)
-            assert eventually(lambda: SyncLedger.objects.filter(dataset="daily").exists())
-            frozen.send_signal(signal.SIGSTOP)
+            if copies is None:
+                assert eventually(lambda: SyncLedger.objects.filter(dataset="daily").exists())
+                frozen.send_signal(signal.SIGSTOP)
+            else:
+                # The server waits for the rows, in a statement that no time limit of it ends.
+                assert eventually(lambda: is_stopped(frozen))
             go(other)
             assert other.stdout is not None and frozen.stdout is not None
             shards_done = int(other.stdout.readline())
             held = committed()
             frozen.send_signal(signal.SIGCONT)
-            assert frozen.stdout.readline()
+            assert frozen.stdout.readline(), stderr_of(frozen)
             assert frozen.wait(20) == 0 == other.wait(20)
             assert "action=shard_lost" in stderr_of(frozen)
+            assert ("action=end_frozen" in stderr_of(other)) or copies is None
         assert shards_done == SyncShard.objects.filter(task=task).count()
         assert committed() == held
         check_that_everything_is_held_once(sandbox)
@@ -195,9 +202,12 @@ def laid_out(*, days: int) -> SyncTask:
 
 
 @contextmanager
-def engine(task: SyncTask, sandbox: Sandbox) -> Iterator[subprocess.Popen[str]]:
+def engine(
+    task: SyncTask, sandbox: Sandbox, copies: int | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    more = [] if copies is None else [str(copies)]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.acceptance.shard_engine", str(task.pk), "1.5"],
+        [sys.executable, "-m", "tests.acceptance.shard_engine", str(task.pk), "1.5", *more],
         cwd=processes.REPOSITORY,
         env=processes.environment(
             DJANGO_SETTINGS_MODULE="stocksync.settings", TUSHARE_BASE_URL=sandbox.url
@@ -218,6 +228,10 @@ def go(process: subprocess.Popen[str]) -> None:
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("\n")
     process.stdin.flush()
+
+
+def is_stopped(process: subprocess.Popen[str]) -> bool:
+    return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
 def stderr_of(process: subprocess.Popen[str]) -> str:
