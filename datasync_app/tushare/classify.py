@@ -10,7 +10,7 @@ import codecs
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import orjson
@@ -30,6 +30,7 @@ SOURCE_HEADER = "x-stocksync-source"
 REAL_SOURCE = "tushare"
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _EXCERPT_CHARACTERS = 200
+SHOWN_FIELDS = 8
 
 
 def classify(reply: Reply, call: Call) -> Answer:
@@ -141,6 +142,12 @@ def _table(
     return tuple(fields), items, None if has_more is None else bool(has_more)
 
 
+def _some(names: Sequence[str]) -> str:
+    """Few enough for a sentence: an indicator has more than a hundred fields."""
+    more = len(names) - SHOWN_FIELDS
+    return ", ".join(names[:SHOWN_FIELDS]) + (f" and {more} more" if more > 0 else "")
+
+
 def _answer(
     fields: tuple[str, ...],
     items: list[list[object]],
@@ -152,8 +159,8 @@ def _answer(
     lacking = [name for name in needed if name not in fields]
     absent = tuple(name for name in call.fields if name not in fields)
     if lacking or not fields or (call.fields and len(absent) == len(call.fields)):
-        names = ", ".join(lacking or absent) or "any field"
-        _mismatch(f"without {names} (it has: {', '.join(fields) or 'nothing'})", call)
+        names = _some(lacking or absent) or "any field"
+        _mismatch(f"without {names} (it has: {_some(fields) or 'nothing'})", call)
     for name, allowed in call.expect.items():
         position = fields.index(name)
         strangers = {str(item[position]) for item in items} - allowed

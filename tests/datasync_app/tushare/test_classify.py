@@ -192,6 +192,12 @@ def test_it_is_a_mismatch_when_there_are_no_fields_at_all() -> None:
         outcome(body_of(fields=[], items=[]), Call("daily"))
 
 
+def test_of_many_fields_a_mismatch_names_the_first() -> None:
+    fields = [f"field_{number}" for number in range(100)]
+    with pytest.raises(Mismatched, match=r"it has: field_0, .*, field_7 and 92 more"):
+        outcome(body_of(fields=fields, items=[]), Call("fina_indicator", {}, ("ts_code",)))
+
+
 def test_it_is_a_mismatch_when_a_row_is_of_another_date() -> None:
     call = Call("daily", {}, tuple(FIELDS), expect={"trade_date": frozenset({"20240103"})})
 
