@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-sure"}
+SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-sure", "data-label"}
 # What is there for programs, or is an icon's name; and what is shown as it was stored.
 UNSEEN = {"script", "style", "code", "pre", "svg"}
 UNSEEN_CLASSES = {"material-symbols-outlined", "run-error"}

@@ -16,7 +16,6 @@ from django.http import (
     JsonResponse,
 )
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -216,9 +215,7 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
     @admin.display(description=_("duration"))
     def shown_duration(self, execution: ExecutionLog) -> str:
         if execution.duration_ms is None and execution.started_at and not execution.finished_at:
-            passed = timezone.now() - execution.started_at
-            so_far = look.duration(max(0, int(passed.total_seconds()) * 1000))
-            return gettext("%(time)s so far") % {"time": so_far}
+            return look.so_far(execution.started_at)
         return look.duration(execution.duration_ms)
 
     @admin.display(description=_("job"))

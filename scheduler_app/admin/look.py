@@ -56,6 +56,13 @@ def duration(milliseconds: int | None) -> str:
     return gettext("%(hours)d h %(minutes)s min") % said
 
 
+def so_far(started: datetime) -> str:
+    """`1 min 05 s so far`, of what runs."""
+    passed = timezone.now() - started
+    time = duration(max(0, int(passed.total_seconds()) * 1000))
+    return gettext("%(time)s so far") % {"time": time}
+
+
 def badge(status: str) -> SafeString:
     return format_html(
         '<span class="run-status run-{}">{}</span>', status.lower(), Status(status).label

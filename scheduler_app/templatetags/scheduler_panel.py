@@ -38,6 +38,13 @@ def duration(milliseconds: int | None) -> str:
 
 
 @register.filter
+def so_far(started: datetime | None) -> str:
+    from scheduler_app.admin import look
+
+    return look.so_far(started) if started else ""
+
+
+@register.filter
 def execution_link(execution: ExecutionLog) -> SafeString:
     from scheduler_app.admin import look
 

@@ -151,6 +151,16 @@ def test_the_pages_fit_a_phone_and_the_dark(boss: Page, admin_url: str) -> None:
         assert wide <= 390, f"{path} is {wide} pixels wide"
 
 
+def test_what_runs_is_stopped_on_a_phone_without_looking_aside(boss: Page, admin_url: str) -> None:
+    ExecutionLogFactory.create(status=Status.RUNNING, started_at=timezone.now(), finished_at=None)
+    boss.set_viewport_size({"width": 390, "height": 800})
+    boss.goto(admin_url)
+    running = boss.locator(".run-module", has_text="Running now")
+    assert running.evaluate("module => module.scrollWidth - module.clientWidth") == 0
+    place = running.get_by_role("button", name="Stop").bounding_box()
+    assert place is not None and place["x"] + place["width"] < 390
+
+
 def test_the_page_to_try_the_api_lists_its_addresses(boss: Page, live_server: LiveServer) -> None:
     boss.goto(f"{live_server.url}/api/docs/")
     expect(boss.get_by_text("/api/scheduler/jobs/{job_id}/schedule")).to_be_visible()
