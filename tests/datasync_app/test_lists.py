@@ -85,3 +85,45 @@ def test_of_a_rule_that_is_no_more_the_quarantine_tells_what_it_said() -> None:
     quarantine(1)
     page = logged_in(superuser=True).get("/admin/datasync_app/syncquarantine/")
     assert "the high is low" in page.content.decode()
+
+
+@pytest.fixture
+def page() -> Callable[[str], str]:
+    client = logged_in(superuser=True)
+    return lambda path: client.get(f"/admin/datasync_app/{path}").content.decode()
+
+
+def test_a_row_in_quarantine_is_told_by_its_key_and_shown_as_its_source_orders_it(
+    page: Callable[[str], str],
+) -> None:
+    cell = LedgerFactory.create(dataset="daily", cell_date=dt.date(2020, 1, 9))
+    entry = SyncQuarantine.objects.create(
+        dataset="daily", cell="20200109", rules="high_below_low", reason="", at=NOW, last_seen_at=NOW,
+        key={"content": "0a1b2c", "ts_code": "600000.SH", "trade_date": "20200109"},
+        row={"low": 2.0, "high": 1.0, "ts_code": "600000.SH", "gone": 1, "trade_date": "20200109"},
+    )  # fmt: skip
+    listed = page("syncquarantine/")
+    assert "600000.SH 20200109" in listed and "0a1b2c" not in listed
+    shown = page(f"syncquarantine/{entry.pk}/change/")
+    assert f"/admin/datasync_app/syncledger/{cell.pk}/change/" in shown
+    order = ["ts_code", "trade_date", "high", "low", "gone"]
+    places = [shown.index(f"&quot;{name}&quot;:") for name in order]
+    assert places == sorted(places)
+
+
+def test_a_restatement_is_told_in_words(page: Callable[[str], str]) -> None:
+    SyncRestatement.objects.create(
+        dataset="daily", cell="20200109", kind="gone", at=NOW, new=None,
+        key={"ts_code": "600000.SH", "trade_date": "20200109"}, old={"open": 2.0, "close": 1.5},
+    )  # fmt: skip
+    listed = page("syncrestatement/")
+    assert "600000.SH 20200109" in listed and "open 2.0, close 1.5" in listed
+
+
+def test_a_failure_tells_the_beginning_of_a_long_error(page: Callable[[str], str]) -> None:
+    SyncFailureRecord.objects.create(
+        job_type="x", code="600000.SH", error_message="It broke. " * 90, last_attempt_at=NOW
+    )
+    listed = page("syncfailurerecord/")
+    assert "It broke. It broke." in listed and "It broke. " * 21 not in listed
+    assert "0 of 3" in listed
