@@ -281,6 +281,6 @@ def test_it_names_an_unreachable_database(tmp_path: Path) -> None:
     url = f"postgresql://someone:geheim@127.0.0.1:{free_port()}/none"
     answer = run(STOCKSYNC_VAR=str(tmp_path / "var"), PORT=str(free_port()), DATABASE_URL=url)
     assert answer.returncode != 0
-    assert "the database that DATABASE_URL names cannot be used" in answer.stdout
+    assert "The database that DATABASE_URL names cannot be used" in answer.stdout
     assert "Traceback" not in answer.stdout + answer.stderr
     assert "geheim" not in answer.stdout + answer.stderr
