@@ -7,6 +7,8 @@ status than 200 is a failure whatever the body; only then are fields and rows lo
 from __future__ import annotations
 
 import codecs
+import datetime as dt
+import email.utils
 import html
 import json
 import re
@@ -102,14 +104,33 @@ def _raise_status(reply: Reply, text: str, call: Call) -> NoReturn:
     if 300 <= status < 400:
         where = reply.headers.get("location", "nowhere")
         _fail(f"redirected the call (HTTP {status}) to {where!r}", call, reply)
-    wait = reply.headers.get("retry-after", "")
     _fail(
         f"answered HTTP {status}: {_page_excerpt(text)!r}",
         call,
         reply,
         transient=status >= 500 or status in _TRANSIENT_STATUSES,
-        retry_after=float(wait) if wait.isdecimal() else None,
+        retry_after=_asked_wait(reply),
     )
+
+
+def _asked_wait(reply: Reply) -> float | None:
+    """The seconds of `Retry-After`, which may be a date (RFC 9110): by the clock of who sent it."""
+    wait = reply.headers.get("retry-after", "")
+    if wait.isdecimal():
+        return float(wait)
+    until = _http_date(wait)
+    if until is None:
+        return None
+    sent = _http_date(reply.headers.get("date", "")) or reply.received_at
+    return max(0.0, (until - sent).total_seconds())
+
+
+def _http_date(text: str) -> dt.datetime | None:
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=dt.UTC)
 
 
 def _raise_no_json(text: str, call: Call, reply: Reply) -> NoReturn:

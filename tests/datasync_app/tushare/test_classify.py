@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import email.utils
 import json
 from typing import Any
 
@@ -141,11 +142,44 @@ def test_it_takes_any_other_status_for_a_failure(status: int, transient: bool) -
     assert (failure.value.transient, failure.value.status) == (transient, status)
 
 
-def test_it_tells_how_long_the_source_asks_to_wait() -> None:
-    with pytest.raises(TransportFailure) as failure:
-        outcome(b"", status=429, headers={"retry-after": "7"})
+SENT = {"date": "Wed, 01 Jan 2020 00:00:00 GMT"}
 
-    assert failure.value.retry_after == 7
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [
+        ("7", 7),
+        ("Wed, 01 Jan 2020 00:01:30 GMT", 90),
+        ("Tue, 31 Dec 2019 23:59:00 GMT", 0),
+        ("Wed, 01 Jan 2020 00:01:30 -0000", 90),
+        ("soon", None),
+        ("-7", None),
+        ("", None),
+    ],
+)
+def test_it_tells_how_long_the_source_asks_to_wait(wait: str, seconds: float | None) -> None:
+    with pytest.raises(TransportFailure) as failure:
+        outcome(b"", status=429, headers={"retry-after": wait, **SENT})
+
+    assert failure.value.retry_after == seconds
+
+
+def test_a_date_to_wait_for_is_read_by_our_clock_where_the_source_tells_none() -> None:
+    until = email.utils.format_datetime(
+        dt.datetime.now(dt.UTC) + dt.timedelta(hours=1), usegmt=True
+    )
+    with pytest.raises(TransportFailure) as failure:
+        outcome(b"", status=503, headers={"retry-after": until})
+
+    assert failure.value.retry_after == pytest.approx(3600, abs=60)
+
+
+@given(st.text(max_size=40))
+def test_no_wait_that_a_source_asks_for_stops_it(wait: str) -> None:
+    with pytest.raises(TransportFailure) as failure:
+        outcome(b"", status=503, headers={"retry-after": wait, "date": wait})
+
+    assert failure.value.retry_after is None or failure.value.retry_after >= 0
 
 
 def test_it_says_where_a_redirect_leads() -> None:
