@@ -28,6 +28,7 @@ from datasync_app.datasets import DATASETS, get_dataset
 from datasync_app.engine import ledger
 from datasync_app.errors import DatasyncError, LedgerRefused
 from datasync_app.models import SyncLedger
+from datasync_app.reasons import in_words
 from scheduler_app.admin.look import queued
 from scheduler_app.errors import short
 
@@ -52,7 +53,7 @@ class CellPages(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy
     def lacking(self, entry: SyncLedger) -> SafeString | str:
         by_reason: dict[str, list[str]] = {}
         for code, reason in sorted(entry.missing.items()):
-            by_reason.setdefault(gettext(reason), []).append(code)
+            by_reason.setdefault(in_words(reason), []).append(code)
         return _listed(by_reason)
 
     @admin.display(description=_("in dispute"))

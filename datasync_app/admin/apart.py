@@ -19,12 +19,13 @@ from datasync_app.admin.base import ReadOnlyAdmin
 from datasync_app.datasets import DATASETS
 from datasync_app.engine.finance.failures import try_anew
 from datasync_app.models import SyncFailureRecord, SyncLedger, SyncQuarantine, SyncRestatement
+from datasync_app.reasons import in_words
 from scheduler_app.admin import look
 
 SHOWN = 200  # characters of an error, or of a value, in a list
 
 
-def in_words(key: Mapping[str, object]) -> str:
+def key_in_words(key: Mapping[str, object]) -> str:
     """`600000.SH 20260316`: what tells the row from others; the digest of a version tells nobody."""
     return " ".join(str(value) for name, value in key.items() if name != "content") or look.NOTHING
 
@@ -44,7 +45,7 @@ class SyncRestatementAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("key"))
     def row_key(self, change: SyncRestatement) -> str:
-        return in_words(change.key)
+        return key_in_words(change.key)
 
     @admin.display(description=_("old"))
     def before(self, change: SyncRestatement) -> str:
@@ -57,12 +58,12 @@ class SyncRestatementAdmin(ReadOnlyAdmin):
 
 @admin.register(SyncQuarantine)
 class SyncQuarantineAdmin(ReadOnlyAdmin):
-    list_display = ["at", "dataset", "cell", "row_key", "broken", "resolved", "resolved_by"]
+    list_display = ["at", "dataset", "cell", "row_key", "broken", "resolved", "by"]
     list_filter = ["dataset", ("resolved_at", admin.EmptyFieldListFilter)]
     search_fields = ["cell", "reason"]
     fields = ["dataset", "its_cell", "row_key", "broken", "rules", "shown_row", "at", "last_seen_at",
-              "resolved", "resolved_by"]  # fmt: skip
-    readonly_fields = ["its_cell", "row_key", "broken", "shown_row", "resolved"]
+              "resolved", "by"]  # fmt: skip
+    readonly_fields = ["its_cell", "row_key", "broken", "shown_row", "resolved", "by"]
 
     @admin.display(description=_("reason"), ordering="reason")
     def broken(self, entry: SyncQuarantine) -> str:
@@ -75,7 +76,7 @@ class SyncQuarantineAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("key"))
     def row_key(self, entry: SyncQuarantine) -> str:
-        return in_words(entry.key)
+        return key_in_words(entry.key)
 
     @admin.display(description=_("row"))
     def shown_row(self, entry: SyncQuarantine) -> SafeString | str:
@@ -87,6 +88,10 @@ class SyncQuarantineAdmin(ReadOnlyAdmin):
     @admin.display(description=_("resolved at"), ordering="resolved_at")
     def resolved(self, entry: SyncQuarantine) -> str:
         return look.local(entry.resolved_at)
+
+    @admin.display(description=_("resolved by"))
+    def by(self, entry: SyncQuarantine) -> str:
+        return in_words(entry.resolved_by)
 
     @admin.display(description=_("cell"))
     def its_cell(self, entry: SyncQuarantine) -> SafeString | str:

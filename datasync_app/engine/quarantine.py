@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from django.utils import translation
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from datasync_app.datasets.base import Cell, Dataset
@@ -23,7 +24,8 @@ from datasync_app.engine.restate import as_json
 from datasync_app.engine.rows import TypedRows
 from datasync_app.models import GOOD_STATES, CellState, SyncQuarantine, TradeCal
 
-LATER_FETCH = "a later fetch brought a good row"
+LATER_FETCH = gettext_noop("a later fetch brought a good row")
+QUARANTINED = gettext_noop("quarantined: %(rules)s")
 _SHOWN = 5
 
 
@@ -87,7 +89,7 @@ def lacking(dataset: Dataset, cell: Cell, broken: Broken, held: Collection[Key])
     """The keys whose only row is in quarantine, as the ledger names them, with the reason."""
     rules = zip(keys(dataset, broken.rows), broken.rules, strict=True)
     return {
-        name_of(dataset, cell, key): f"quarantined: {reason(broken_rules)}"
+        name_of(dataset, cell, key): QUARANTINED % {"rules": reason(broken_rules)}
         for key, broken_rules in rules
         if key not in held
     }
@@ -98,7 +100,7 @@ def still_lacking(dataset: Dataset, cell: Cell) -> dict[str, str]:
     entries = SyncQuarantine.objects.filter(dataset=dataset.name, cell=cell.key, resolved_at=None)
     return {
         name_of(dataset, cell, [entry.key[name] for name in dataset.key]): (
-            f"quarantined: {entry.reason}"
+            QUARANTINED % {"rules": entry.reason}
         )
         for entry in entries
     }

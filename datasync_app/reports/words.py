@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasync_app.models import SyncRestatement
-from datasync_app.reports.statement import Finding, Part, Report
+from datasync_app.reasons import in_words
+from datasync_app.reports.statement import Finding, Part, Report, What
 
 SHOWN_CODES = 20
 
@@ -28,7 +29,11 @@ def lines_of(findings: Sequence[Finding]) -> list[Line]:
     """Cells that follow one another with the same exception are one line; codes are named."""
     runs = groupby(findings, key=lambda found: (found.what, found.reason, found.codes))
     return [
-        Line(_cells([found.cell for found in run]), str(what.label), _with_codes(reason, codes))
+        Line(
+            _cells([found.cell for found in run]),
+            str(what.label),
+            _with_codes(_reason(what, reason), codes),
+        )
         for (what, reason, codes), run in runs
     ]
 
@@ -62,7 +67,7 @@ def verdict(part: Part) -> str:
     """What is complete of a dataset, and how many cells are not."""
     coverage, said = part.coverage, [part.coverage.said]
     if part.complete:
-        said.append(_("complete %s") % ", ".join(part.complete))
+        said.append(_("complete %s") % ", ".join(map(_stretch, part.complete)))
         said.append(ngettext("%d row", "%d rows", coverage.rows) % coverage.rows)
     if gaps := len(coverage.open_cells):
         said.append(ngettext("%d cell is not good", "%d cells are not good", gaps) % gaps)
@@ -77,6 +82,19 @@ def _cells(names: Iterable[str]) -> str:
         return names[0]
     told = {"first": names[-1], "last": names[0], "count": len(names)}
     return _("%(first)s to %(last)s (%(count)d cells)") % told
+
+
+def _reason(what: What, reason: str) -> str:
+    if what != What.QUARANTINE:
+        return in_words(reason)
+    key, _colon, rules = reason.partition(": ")
+    return f"{key}: {in_words(rules)}"
+
+
+def _stretch(ends: str) -> str:
+    """As `complete_spans` gives it, in English for programs; a day or a moment is the same to all."""
+    first, to, last = ends.partition(" to ")
+    return _("%(first)s to %(last)s") % {"first": first, "last": last} if to else first
 
 
 def _with_codes(reason: str, codes: Sequence[str]) -> str:

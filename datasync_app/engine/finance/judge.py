@@ -9,13 +9,18 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from django.utils.translation import gettext_noop
+
 from datasync_app.dates import market_day, show_date
 from datasync_app.engine.checks import AGREEMENT_GAP
 from datasync_app.engine.finance.expected import Report
 from datasync_app.models import CellState, SyncLedger
 
 AGREED = "two fetches agree that it has no row"
-IN_QUARANTINE = "its row is in quarantine"
+IN_QUARANTINE = gettext_noop("its row is in quarantine")
+NO_ROW_YET = gettext_noop("the source has no row yet")
+DISCLOSED = gettext_noop("disclosed on %(date)s, %(lacking)s")
+NOT_DISCLOSED = gettext_noop("not disclosed by %(date)s, %(lacking)s")
 # Waits between fetches that found nothing: the first one, doubled up to the longest.
 DISCLOSED_WAIT = (dt.timedelta(hours=2), dt.timedelta(hours=12))
 UNDISCLOSED_WAIT = (dt.timedelta(days=1), dt.timedelta(days=7))
@@ -59,7 +64,7 @@ def settle(
 def _absent(entry: SyncLedger, received: Received, report: Report, *, now: dt.datetime) -> None:
     agrees = entry.missing_since is not None and now - entry.missing_since >= AGREEMENT_GAP
     entry.fingerprint = ""
-    lacking = IN_QUARANTINE if received.quarantined else "the source has no row yet"
+    lacking = IN_QUARANTINE if received.quarantined else NO_ROW_YET
     if report.is_late(market_day(now)):
         entry.state = CellState.DUE
         _await(entry, report, lacking, now=now)
@@ -78,12 +83,10 @@ def _absent(entry: SyncLedger, received: Received, report: Report, *, now: dt.da
 
 
 def _await(entry: SyncLedger, report: Report, lacking: str, *, now: dt.datetime) -> None:
-    since = (
-        f"disclosed on {show_date(report.disclosed)}"
-        if report.disclosed
-        else f"not disclosed by {show_date(report.closes)}"
+    said, since = (
+        (DISCLOSED, report.disclosed) if report.disclosed else (NOT_DISCLOSED, report.closes)
     )
-    entry.missing = {report.code: f"{since}, {lacking}"}
+    entry.missing = {report.code: said % {"date": show_date(since), "lacking": lacking}}
     entry.missing_since = entry.missing_since or now
     entry.last_error = entry.missing[report.code]
     waits = DISCLOSED_WAIT if report.disclosed else UNDISCLOSED_WAIT
