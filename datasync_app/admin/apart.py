@@ -22,8 +22,6 @@ from datasync_app.models import SyncFailureRecord, SyncLedger, SyncQuarantine, S
 from datasync_app.reasons import in_words
 from scheduler_app.admin import look
 
-SHOWN = 200  # characters of an error, or of a value, in a list
-
 
 def key_in_words(key: Mapping[str, object]) -> str:
     """`600000.SH 20260316`: what tells the row from others; the digest of a version tells nobody."""
@@ -34,7 +32,7 @@ def value_in_words(value: object) -> str:
     """A value as it is; of a row that is gone, or of many that were rounded, each with its name."""
     if isinstance(value, Mapping):
         value = ", ".join(f"{name} {each}" for name, each in value.items())
-    return look.NOTHING if value is None else Truncator(str(value)).chars(SHOWN)
+    return look.NOTHING if value is None else Truncator(str(value)).chars(look.SHOWN)
 
 
 @admin.register(SyncRestatement)
@@ -119,8 +117,7 @@ class SyncFailureRecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("job type"), ordering="job_type")
     def job(self, failure: SyncFailureRecord) -> SafeString:
-        why = Truncator(failure.error_message).chars(SHOWN)
-        return format_html('{}<span class="run-note run-error">{}</span>', failure.job_type, why)
+        return look.with_error(failure.job_type, failure.error_message)
 
     @admin.display(description=_("retries"), ordering="retry_count")
     def retries(self, failure: SyncFailureRecord) -> str:

@@ -8,9 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import ActionForm
 
@@ -64,8 +62,7 @@ class SyncTaskAdmin(TaskPages, ReadOnlyAdmin):
 
     @admin.display(description=_("job type"), ordering="job_type")
     def job(self, task: SyncTask) -> SafeString:
-        why = Truncator(task.failure_reason).chars(200)
-        return format_html('{}<span class="run-note run-error">{}</span>', task.job_type, why)
+        return look.with_error(task.job_type, task.failure_reason)
 
     @admin.display(description=_("done, or done by"), ordering="completed_at")
     def done_by(self, task: SyncTask) -> str:
@@ -87,15 +84,18 @@ class SyncLedgerAdmin(ReportPages, CellPages, ReadOnlyAdmin):
     list_display = [
         "dataset",
         "cell",
-        "state",
+        "standing",
         "received_rows",
         "absent",
-        "last_error",
         "asked_again",
         "fetched",
     ]
     list_filter = ["dataset", "state"]
     search_fields = ["cell"]
+
+    @admin.display(description=_("state"), ordering="state")
+    def standing(self, entry: SyncLedger) -> SafeString:
+        return look.with_error(entry.get_state_display(), entry.last_error)
 
     @admin.display(description=_("absent"))
     def absent(self, entry: SyncLedger) -> int:

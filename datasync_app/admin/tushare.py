@@ -128,7 +128,7 @@ class TushareCallAdmin(ReadOnlyAdmin):
     list_display = [
         "at",
         "api_name",
-        "params",
+        "asked",
         "outcome",
         "rows",
         "duration_ms",
@@ -137,6 +137,10 @@ class TushareCallAdmin(ReadOnlyAdmin):
         "message",
     ]
     list_filter = ["outcome", EndpointFilter, ("at", admin.DateFieldListFilter)]
+
+    @admin.display(description=_("params"))
+    def asked(self, call: TushareCall) -> str:
+        return ", ".join(f"{name}={value}" for name, value in call.params.items())
 
 
 # Rows, one for each endpoint and day.

@@ -18,7 +18,6 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -220,8 +219,7 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
 
     @admin.display(description=_("job"))
     def job(self, execution: ExecutionLog) -> SafeString:
-        error = Truncator(execution.error_message).chars(200)
-        return format_html('{}<span class="run-note run-error">{}</span>', execution.job_id, error)
+        return look.with_error(execution.job_id, execution.error_message)
 
     @admin.display(description=_("error"))
     def error(self, execution: ExecutionLog) -> SafeString | str:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from scheduler_app.history import Day
@@ -18,6 +19,7 @@ from scheduler_app.models import ExecutionLog, Status
 from scheduler_app.words import WEEKDAYS
 
 NOTHING = "–"
+SHOWN = 200  # characters of an error in a list
 
 
 def moment(value: datetime | None) -> str:
@@ -54,6 +56,12 @@ def duration(milliseconds: int | None) -> str:
         return gettext("%(minutes)d min %(seconds)s s") % said
     said = {"hours": seconds // 3600, "minutes": f"{seconds % 3600 // 60:02}"}
     return gettext("%(hours)d h %(minutes)s min") % said
+
+
+def with_error(what: str, error: str) -> SafeString:
+    """A cell of a list, and under it the beginning of what went wrong."""
+    why = Truncator(error).chars(SHOWN)
+    return format_html('{}<span class="run-note run-error">{}</span>', what, why)
 
 
 def so_far(started: datetime) -> str:
