@@ -24,9 +24,18 @@ from scheduler_app.channel_form import ChannelForm
 from scheduler_app.errors import InvalidSchedule, short
 from scheduler_app.models import ChannelKind, NotificationChannel
 from scheduler_app.notifications.messages import write_test
+from scheduler_app.policy_rules import ClockTime, OneOf, YesOrNo
 
 CHANNEL_ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)
 FLAGS = ("enabled", "on_change")
+# An address may be a secret: what is wrong with it is said without it.
+TEXTS = ("name", "address")
+RULES: dict[str, YesOrNo | OneOf | ClockTime] = {
+    **dict.fromkeys(FLAGS, YesOrNo()),
+    "kind": OneOf(tuple(ChannelKind.values)),
+    "digest_at": ClockTime(),
+    "language": OneOf(tuple(code for code, _name in settings.LANGUAGES)),
+}
 
 
 class NothingToTest(APIException):
@@ -128,7 +137,7 @@ class ChannelViewSet(ApiViewSet):
         """A new channel; it needs a name and an address."""
         fresh: dict[str, Any] = {"kind": ChannelKind.MESSAGES, "language": settings.LANGUAGE_CODE}
         fresh |= dict.fromkeys(FLAGS, True)
-        channel = _save(None, fresh | read_body(request, ChannelBody))
+        channel = _save(None, fresh, read_body(request, ChannelBody))
         return Response(ChannelSerializer(channel).data, status=201)
 
     @extend_schema(
@@ -142,7 +151,7 @@ class ChannelViewSet(ApiViewSet):
         channel = _find(id)
         names = ("name", "kind", "digest_at", "language", *FLAGS)
         stored = {name: getattr(channel, name) for name in names}
-        channel = _save(channel, stored | read_body(request, ChannelBody))
+        channel = _save(channel, stored, read_body(request, ChannelBody))
         return Response(ChannelSerializer(channel).data)
 
     @extend_schema(
@@ -174,24 +183,25 @@ class ChannelViewSet(ApiViewSet):
         return Response(ChannelSerializer(channel).data, status=202)
 
 
-def _save(channel: NotificationChannel | None, fields: dict[str, Any]) -> NotificationChannel:
-    """Store the fields as the admin's form does.
+def _save(
+    channel: NotificationChannel | None, before: dict[str, Any], given: dict[str, Any]
+) -> NotificationChannel:
+    """Store what is given, and else what was before, as the admin's form does.
 
     Raises:
         InvalidSchedule: field -> sentence.
     """
     errors = {}
-    for name, value in fields.items():
-        if name in FLAGS and not isinstance(value, bool):
-            errors[name] = _("The %(field)s is %(value)s; it takes true or false.") % {
-                "field": name,
-                "value": short(value),
-            }
-        elif name in ("name", "kind", "address", "language") and not isinstance(value, str):
-            errors[name] = _("The %(field)s is no text.") % {"field": name}
+    for name, value in given.items():
+        if name in TEXTS:
+            if not isinstance(value, str):
+                errors[name] = _("The %(field)s is no text.") % {"field": name}
+        elif problem := RULES[name].problem(value):
+            said = {"field": name, "value": short(value), "problem": problem}
+            errors[name] = _("The %(field)s is %(value)s; %(problem)s.") % said
     if errors:
         raise InvalidSchedule(errors)
-    form = ChannelForm(fields, instance=channel)
+    form = ChannelForm(before | given, instance=channel)
     if not form.is_valid():
         raise InvalidSchedule(
             {name: " ".join(str(each) for each in some) for name, some in form.errors.items()}

@@ -57,7 +57,8 @@ EXECUTION_FILTERS = [
 PREVIEW_FIELDS = [
     OpenApiParameter("trigger", OpenApiTypes.STR, enum=Trigger.values, default=Trigger.CRON),
     OpenApiParameter("cron_expression", OpenApiTypes.STR, description="for the trigger cron"),
-    OpenApiParameter("interval_seconds", OpenApiTypes.INT, description="for the trigger interval"),
+    # A text, as it is typed in: what is no number is told in the answer, as a wrong cron is.
+    OpenApiParameter("interval_seconds", OpenApiTypes.STR, description="for the trigger interval"),
     OpenApiParameter("timezone", OpenApiTypes.STR, default="Asia/Shanghai"),
     OpenApiParameter("run_calendar", OpenApiTypes.STR, default=EVERY_DAY),
 ]

@@ -108,6 +108,7 @@ BAD = [
     ("max_retries", 21, "a whole number of retries from 0 (none) to 20"),
     ("retry_delay_seconds", "60", "a whole number of seconds"),
     ("retry_backoff", 0.5, "it takes a number from 1 to 100"),
+    ("retry_backoff", 10**400, "it takes a number from 1 to 100"),
     ("pause_after_failures", 10**9, "a whole number of failures from 0 (none) to 1000"),
     ("success_by", "24:00", "it takes a time of day such as 19:30, or empty text for none"),
     ("success_by", 1930, "it takes a time of day"),

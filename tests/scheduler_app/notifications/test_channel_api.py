@@ -55,9 +55,11 @@ def test_what_is_given_is_changed_and_the_rest_stays(client: Client) -> None:
         ({"address": 5}, "address", "is no text"),
         ({"address": None}, "address", "An address is needed."),
         ({"name": ["x"]}, "name", "is no text"),
-        ({"kind": "smoke"}, "kind", "smoke is not one of the available choices"),
+        ({"kind": "smoke"}, "kind", "it takes one of messages, heartbeat"),
         ({"enabled": "yes"}, "enabled", "it takes true or false"),
-        ({"digest_at": "9 o'clock"}, "digest_at", "Enter a valid time."),
+        ({"digest_at": "9 o'clock"}, "digest_at", "it takes a time of day such as 19:30"),
+        ({"digest_at": True}, "digest_at", "it takes a time of day such as 19:30"),
+        ({"kind": "x" * 9_000}, "kind", "it takes one of messages, heartbeat"),
         ({"colour": "red"}, "colour", "There is no field 'colour'."),
     ],
 )
