@@ -19,7 +19,7 @@ help:
 	@echo 'make bench   measure pacing, limiter, scheduler, sync engine, protocol, exports and pages side by side; takes its time'
 	@echo 'make lint    ruff, mypy, import-linter, migrations and API schema checks'
 	@echo 'make messages   refresh the catalogues of translations from the code, and compile them'
-	@echo 'make screenshots   pictures of the admin of a running make run, into docs/screenshots'
+	@echo 'make screenshots   bring up a product with something to see, and take its pictures for docs/screenshots'
 	@echo 'make clean   remove .venv and var/, the database included, after asking'
 
 run: install

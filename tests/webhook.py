@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scheduler_app.models import NotificationChannel
-from scheduler_app.notifications.sealing import seal
+if TYPE_CHECKING:
+    from scheduler_app.models import NotificationChannel
 
 SECRET = "k3yThatNobodySees"  # of the test's own receiver
 
@@ -67,5 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def channel(address: str = "json://127.0.0.1:9/nobody", **fields: Any) -> NotificationChannel:
+    # The receiver alone serves programs without Django.
+    from scheduler_app.models import NotificationChannel
+    from scheduler_app.notifications.sealing import seal
+
     given = {"name": "Team", "service": "JSON", "sealed_address": seal(address), **fields}
     return NotificationChannel.objects.create(**given)

@@ -1,24 +1,27 @@
-"""Take the pictures of the documentation from a running `make run`: `make screenshots`.
+"""Take the pictures of the documentation of a product that is brought up for them: `make screenshots`.
 
-Each page is asked for as a person finds it: of a list the newest row, of a run the newest of the
-daily sync. The pictures in Chinese are taken where a Chinese font is installed.
+It takes some minutes: the product syncs a market with faults first, so that every page has something
+to show, and is gone afterwards. Each page is asked for as a person finds it: of a list the newest row.
+The pictures in Chinese are taken where a Chinese font is installed.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import io
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from datasync_app.dates import SHANGHAI
+from tests.acceptance.running_product import RunningProduct
 from tests.browser.chromium import ARGUMENTS
+from tests.browser.demonstration import demonstration
 from tests.processes import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "screenshots"
@@ -32,7 +35,8 @@ PAGES: dict[str, str | tuple[str, ...]] = {
     "schedule": (f"{SCHEDULER}/jobconfig/?q=", "sync_daily_by_date"),
     "versions": (f"{SCHEDULER}/jobconfig/?q=", "sync_daily_by_date", "history/"),
     "executions": f"{SCHEDULER}/executionlog/",
-    "execution": (f"{SCHEDULER}/executionlog/?status__exact=SUCCESS", "sync_"),
+    "execution": (f"{SCHEDULER}/executionlog/?status__exact=FAILED", "sync_incremental_finance"),
+    "running": (f"{SCHEDULER}/executionlog/?status__exact=RUNNING", "sync_daily_history"),
     "channels": f"{SCHEDULER}/notificationchannel/",
     "channel": f"{SCHEDULER}/notificationchannel/add/",
     "messages": f"{SCHEDULER}/notification/",
@@ -46,6 +50,7 @@ PAGES: dict[str, str | tuple[str, ...]] = {
     "failures": f"{DATA}/syncfailurerecord/",
     "restatements": f"{DATA}/syncrestatement/",
     "quarantine": f"{DATA}/syncquarantine/",
+    "broken": (f"{DATA}/syncquarantine/", ""),
     "endpoints": f"{DATA}/endpointaccess/",
     "calls": f"{DATA}/callday/",
     "journal": f"{DATA}/tusharecall/",
@@ -55,9 +60,10 @@ PAGES: dict[str, str | tuple[str, ...]] = {
     "api": "/api/docs/",
 }
 DARK: tuple[str, ...] = ("admin", "stock")
-PHONE: tuple[str, ...] = ("admin", "coverage")
-CHINESE: tuple[str, ...] = ("admin", "schedules", "stock")
+PHONE: tuple[str, ...] = ("admin", "coverage", "failures")
+CHINESE: tuple[str, ...] = ("admin", "schedules", "stock", "broken", "api")
 SIZE = {"width": 1280, "height": 860}
+PHONE_SIZE = {"width": 390, "height": 844}
 COLORS = 128
 ROW = "#result_list tbody tr:has-text('{text}') :is(th, td) a"
 
@@ -66,28 +72,34 @@ def main() -> None:
     program = shutil.which("chromium")
     if program is None:
         sys.exit("Chromium is not installed (apt-get install chromium).")
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        demonstration(Path(folder)) as product,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        take(logged_in(browser), tuple(PAGES), "")
-        take(logged_in(browser, color_scheme="dark"), DARK, "-dark")
-        phone = {"width": 390, "height": 844}
-        take(logged_in(browser, viewport=phone, color_scheme="dark"), PHONE, "-phone")
+
+        def logged_in(**options: object) -> Page:
+            return log_in(browser, product, **options)
+
+        # First what shows what runs, while it does.
+        take(logged_in(color_scheme="dark"), DARK, "-dark")
+        take(logged_in(viewport=PHONE_SIZE, color_scheme="dark"), PHONE, "-phone")
+        take(logged_in(), tuple(PAGES), "")
         if has_chinese_font():
-            take(logged_in(browser, locale="zh-CN"), CHINESE, "-zh")
+            take(logged_in(locale="zh-CN"), CHINESE, "-zh")
         else:
             sys.stdout.write("No Chinese font: no Chinese pictures (fonts-wqy-microhei).\n")
         browser.close()
 
 
-def logged_in(browser: Browser, **options: object) -> Page:
-    address = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
-    password = Path(os.environ.get("STOCKSYNC_VAR") or REPOSITORY / "var") / "admin-password"
+def log_in(browser: Browser, product: RunningProduct, **options: object) -> Page:
+    address = f"http://127.0.0.1:{product.port}"
     given = {"viewport": SIZE, "locale": "en-GB", "base_url": address, **options}
     page = browser.new_page(**given)  # type: ignore[arg-type]  # as Playwright names them
     page.goto("/admin/login/")
     page.fill("#id_username", "admin")
-    page.fill("#id_password", password.read_text().strip())
+    page.fill("#id_password", product.admin_password().strip())
     page.click("button[type=submit]")
     return page
 
