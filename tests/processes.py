@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
+
+from tests.warm import process as warm
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -32,29 +33,20 @@ def environment(**extra: str) -> dict[str, str]:
     return os.environ | own | extra
 
 
-def manage(*args: str, timeout: float = 100, **extra: str) -> subprocess.CompletedProcess[str]:
+def manage(
+    *args: str, timeout: float = 100, cold: bool = False, **extra: str
+) -> subprocess.CompletedProcess[str]:
     """`manage.py ARGS`, to its end; `extra` goes into its environment."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *args],
-        cwd=REPOSITORY,
-        env=environment(**extra),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    run = warm.run_cold if cold else warm.run
+    return run("manage.py", *args, env=environment(**extra), timeout=timeout)
 
 
 @contextmanager
-def running(*args: str, log: Path, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(*args: str, log: Path, **extra: str) -> Iterator[warm.Process]:
     """`manage.py ARGS` while the block lasts, then SIGTERM; what it says goes into `log`."""
     with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", *args],
-            cwd=REPOSITORY,
-            env=environment(**extra),
-            stdout=file,
-            stderr=subprocess.STDOUT,
+        process = warm.Process(
+            "manage.py", *args, env=environment(**extra), stdout=file, stderr=subprocess.STDOUT
         )
         try:
             yield process

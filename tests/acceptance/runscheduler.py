@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 
 from tests.waiting import eventually
-
-PROJECT = Path(__file__).resolve().parent.parent.parent
+from tests.warm import process as warm
 
 
 def database_url(database: Mapping[str, Any]) -> str:
@@ -40,21 +38,15 @@ def environment(url: str, **extra: str) -> dict[str, str]:
 
 def manage(url: str, *arguments: str, **extra: str) -> str:
     """Run a command to its end; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=PROJECT,
-        env=environment(url, **extra),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
+    env = environment(url, **extra)
+    return warm.run("manage.py", *arguments, env=env, timeout=100, check=True).stdout
 
 
 class SchedulerUnderTest:
     """`with SchedulerUnderTest(url, log) as scheduler:` starts it, and kills what is left."""
 
     command: ClassVar[tuple[str, ...]] = ("runscheduler",)
+    cold: ClassVar[bool] = False
 
     def __init__(self, url: str, log: Path, **extra: str) -> None:
         self._url = url
@@ -67,9 +59,10 @@ class SchedulerUnderTest:
 
     def start(self) -> None:
         with self._log.open("a") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "manage.py", *self.command],
-                cwd=PROJECT,
+            launch = warm.start_cold if self.cold else warm.Process
+            self._process = launch(
+                "manage.py",
+                *self.command,
                 env=environment(self._url, **self._extra),
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -117,3 +110,9 @@ class WorkerUnderTest(SchedulerUnderTest):
     """As `SchedulerUnderTest`, for a worker."""
 
     command = ("procrastinate", "worker")
+
+
+class ColdWorkerUnderTest(WorkerUnderTest):
+    """A worker as a person starts it."""
+
+    cold = True

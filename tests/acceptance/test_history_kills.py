@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +25,9 @@ from datasync_app.models import GOOD_STATES, SyncLedger
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
 from scheduler_app.models import ExecutionLog, Status
-from tests.processes import REPOSITORY, environment
+from tests.processes import environment
 from tests.waiting import eventually
+from tests.warm import process as warm
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -57,13 +57,11 @@ class Runner:
 
 @contextmanager
 def runner(sandbox: Sandbox, start: dt.date) -> Iterator[Runner]:
-    program = subprocess.Popen(
-        [sys.executable, "-m", "tests.acceptance.killable_sync", JOB, f"{start:%Y%m%d}"],
-        cwd=REPOSITORY,
+    program = warm.Process(
+        *("-m", "tests.acceptance.killable_sync", JOB, f"{start:%Y%m%d}"),
         env=environment(TUSHARE_BASE_URL=sandbox.url),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        text=True,
     )
     with program:
         assert program.stdin and program.stdout

@@ -23,6 +23,7 @@ import pytest
 from stocksync.environment import BASE_DIR
 from tests.acceptance.running_product import NOTHING_LISTENS, RunningProduct, free_port
 from tests.waiting import eventually
+from tests.warm import process as warm
 
 # The first start, which most of them look at, is made by the test that comes first.
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
@@ -125,17 +126,10 @@ def start(var: Path) -> Iterator[Start]:
         end(each)
 
 
-def run(*, cwd: Path = BASE_DIR, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(**variables: str) -> subprocess.CompletedProcess[str]:
     """The runner, where it is expected to end by itself at once."""
-    return subprocess.run(
-        [sys.executable, "-m", "stocksync.run"],
-        cwd=cwd,
-        env=os.environ | {"DATABASE_URL": ""} | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    env = os.environ | {"DATABASE_URL": ""} | variables
+    return warm.run("-m", "stocksync.run", env=env, timeout=60)
 
 
 def refusal(answer: subprocess.CompletedProcess[str]) -> str:

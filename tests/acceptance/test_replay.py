@@ -49,7 +49,7 @@ def good_cells() -> int:
 
 def test_sync_daily_stores_the_recorded_days_to_the_last_digit(replay: Sandbox) -> None:
     command = ["sync", "daily", "--start", SPAN["start"], "--end", SPAN["end"]]
-    first = manage(*command, TUSHARE_BASE_URL=replay.url)
+    first = manage(*command, cold=True, TUSHARE_BASE_URL=replay.url)
     assert first.returncode == 0, first.stderr
     assert "59 of 59 cells good, 218884 rows" in first.stdout
     assert (Daily.objects.count(), good_cells()) == (RECORDED_ROWS, RECORDED_DAYS)

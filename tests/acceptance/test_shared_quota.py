@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from datasync_app.sandbox.account import Quota
 from datasync_app.sandbox.server import Sandbox
 from tests import processes
 from tests.datasync_app.tushare.test_against_sandbox import OneRow
+from tests.warm import process as warm
 
 PROCESSES = 4
 CALLS = 60
@@ -56,10 +56,14 @@ def share_the_quota(*, windows: int, latency_ms: float) -> None:
             caller.stdin.write(f"{end}\n")
             caller.stdin.flush()
         patience = windows * WINDOW_SECONDS + 60
-        said = [caller.communicate(timeout=patience) for caller in callers]
+        said = []
+        for caller in callers:
+            caller.wait(patience)
+            assert caller.stdout is not None
+            said.append(caller.stdout.read())
 
     assert sandbox.refused == Counter(), said
-    counts = [tuple(map(int, out.split())) for out, _ in said]
+    counts = [tuple(map(int, out.split())) for out in said]
     answered = sum(count[0] for count in counts)
     assert [count[1] for count in counts] == [0] * PROCESSES
     assert answered == sandbox.served["daily"]
@@ -71,10 +75,9 @@ def share_the_quota(*, windows: int, latency_ms: float) -> None:
     assert (day.refusals, day.failures) == (0, 0)
 
 
-def start_caller(url: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.acceptance.quota_caller"],
-        cwd=processes.REPOSITORY,
+def start_caller(url: str) -> warm.Process:
+    return warm.Process(
+        *("-m", "tests.acceptance.quota_caller"),
         env=processes.environment(
             DJANGO_SETTINGS_MODULE="stocksync.settings",
             TUSHARE_BASE_URL=url,
@@ -84,6 +87,4 @@ def start_caller(url: str) -> subprocess.Popen[str]:
         ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
     )

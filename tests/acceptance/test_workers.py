@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_app.models import ExecutionLog, JobConfig, Role, Status
-from tests.acceptance.runscheduler import SchedulerUnderTest, WorkerUnderTest
+from tests.acceptance.runscheduler import ColdWorkerUnderTest, SchedulerUnderTest, WorkerUnderTest
 from tests.acceptance.worker_tables import WORKERS, worker_tables
 from tests.factories import ExecutionLogFactory, JobConfigFactory
 from tests.waiting import eventually
@@ -40,7 +40,7 @@ def test_workers_run_what_the_scheduler_claims_and_the_end_of_either_loses_nothi
     ExecutionLogFactory(queued=True, job_id="quick", job_kwargs={"text": "hi"})
     ExecutionLogFactory(queued=True, job_id="endless")
     with SchedulerUnderTest(url, tmp_path / "scheduler", **WORKERS) as scheduler:
-        with WorkerUnderTest(url, tmp_path / "worker-1", **WORKERS) as worker:
+        with ColdWorkerUnderTest(url, tmp_path / "worker-1", **WORKERS) as worker:
             assert eventually(lambda: attempts("quick") == [(1, "SUCCESS")], 30), worker.log
             done = owner("quick")
             assert done.process is not None

@@ -6,7 +6,6 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,10 +14,10 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from stocksync.environment import BASE_DIR
 from stocksync.postgres import locks, server
 from stocksync.postgres.cluster import Cluster
 from tests.private_postgres import HASTY
+from tests.warm import process as warm
 
 USER = """
 import sys, pathlib
@@ -38,9 +37,9 @@ class User:
     """A process that uses the server until it is killed."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(cluster.root), *cluster.settings],
-            cwd=BASE_DIR,
+        self.process = warm.Process(
+            *("-c", USER, str(cluster.root), *cluster.settings),
+            env=os.environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -48,15 +47,12 @@ class User:
 
     def wait_ready(self) -> User:
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n"
+        assert self.process.stdout.readline() == "ready\n"
         return self
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
+        self.process.close()
 
 
 @pytest.fixture
@@ -124,17 +120,12 @@ def start_user(cluster: Cluster) -> Iterator[Callable[[], User]]:
 def manage(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a `manage.py` command as a person would, with the embedded server of `folder`."""
 
-    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, cold: bool = False, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"DATABASE_URL": "", "STOCKSYNC_VAR": str(folder / "var")}
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=BASE_DIR,
-            env=environment | variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        run = warm.run_cold if cold else warm.run
+        return run("manage.py", *arguments, env=environment | variables, timeout=60)
 
     return run
 

@@ -31,7 +31,7 @@ Manage = Callable[..., subprocess.CompletedProcess[str]]
 def test_it_starts_nothing_for_a_command_without_database(
     arguments: list[str], manage: Manage, folder: Path
 ) -> None:
-    answer = manage(*arguments)
+    answer = manage(*arguments, cold=arguments == ["check"])
     assert answer.returncode == 0, answer.stderr
     assert not (folder / "var" / "postgres").exists()
 
@@ -56,7 +56,7 @@ def test_it_listens_on_tcp_once_a_notebook_asks_and_earlier_addresses_stay(
     server.ensure(cluster, say=unheard)  # stands for a running StockSync
     assert manage("migrate", "--verbosity", "0", "--skip-checks").returncode == 0
     before = manage("connect").stdout.strip()
-    answer = manage("connect", "--tcp")
+    answer = manage("connect", "--tcp", cold=True)
     assert answer.returncode == 0, answer.stderr
     assert urlsplit(answer.stdout.strip()).hostname == "127.0.0.1"
     for dsn in (before, answer.stdout.strip()):

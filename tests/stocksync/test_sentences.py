@@ -38,7 +38,7 @@ def test_a_database_out_of_reach_is_one_sentence(manage: Manage, arguments: list
 
 def test_doctor_says_it_on_its_own_line(manage: Manage) -> None:
     url = f"postgresql://someone:geheim@127.0.0.1:{free_port()}/none"
-    answer = manage("doctor", DATABASE_URL=url, SECRET_KEY="given")
+    answer = manage("doctor", cold=True, DATABASE_URL=url, SECRET_KEY="given")
     assert answer.returncode == 1
     assert answer.stdout.startswith("FAIL  database: ") and answer.stderr == ""
 
@@ -61,7 +61,9 @@ def empty_database(transactional_db: None) -> Iterator[str]:
 def test_a_database_without_tables_names_the_command_that_makes_them(
     empty_database: str, manage: Manage, command: str
 ) -> None:
-    sentence = only_line(manage(command, DATABASE_URL=empty_database, SECRET_KEY="given"))
+    cold = command == "seed_jobs"
+    answer = manage(command, cold=cold, DATABASE_URL=empty_database, SECRET_KEY="given")
+    sentence = only_line(answer)
     assert sentence == (
         "stocksync: The database has no tables of ours yet: run `manage.py migrate`."
     )

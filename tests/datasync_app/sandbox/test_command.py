@@ -5,7 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.utils.translation import override
 
 from datasync_app.sandbox.faults import describe_faults
-from tests.datasync_app.sandbox.conftest import REPOSITORY
+from tests.warm import process as warm
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -31,15 +30,13 @@ def environment(var: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(var: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(var: Path, *arguments: str) -> Iterator[tuple[warm.Process, str]]:
     """The real command, once it listens: its process and the address that it printed."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "sandbox", *arguments],
-        cwd=REPOSITORY,
+    with warm.Process(
+        *("manage.py", "sandbox", *arguments),
         env=environment(var),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stderr=subprocess.DEVNULL,
     ) as process:
         assert process.stdout is not None
         try:
@@ -161,14 +158,8 @@ def test_it_explains_each_fault_in_chinese() -> None:
 
 
 def test_it_explains_a_bad_argument_in_one_sentence(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "sandbox", "--fault", "nothing=1"],
-        cwd=REPOSITORY,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("sandbox", "--fault", "nothing=1")
+    done = warm.run_cold("manage.py", *arguments, env=environment(tmp_path), timeout=60)
 
     assert done.returncode == 1
     assert done.stdout == ""

@@ -209,7 +209,7 @@ def test_it_serves_those_who_wait_in_their_order(make: Make) -> None:
 
 
 def test_one_that_waits_can_be_cancelled_and_gives_its_place_up(make: Make) -> None:
-    limiter = make(1, 0.5)
+    limiter = make(1, 2.0)
     limiter.acquire_blocking().answered()
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
@@ -217,7 +217,7 @@ def test_one_that_waits_can_be_cancelled_and_gives_its_place_up(make: Make) -> N
         time.sleep(0.05)
         stop.set()
         with pytest.raises(CallCancelled):
-            waiting.result(1)
+            waiting.result(10)
 
     assert isinstance(limiter.acquire_blocking(), SharedSlot)
 
