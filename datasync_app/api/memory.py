@@ -18,6 +18,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from datasync_app.api.coverage import date_of
 from datasync_app.api.serializers import CellSerializer
 from datasync_app.datasets import DATASETS
 from datasync_app.models import (
@@ -122,6 +123,9 @@ class MemoryView(ApiView):
         wanted = {name: given[name] for name in self.filters if name in given}
         if is_open := wanted.pop("open", None):
             wanted["resolved_at__isnull"] = is_open == "true"
+        for name, bound in (("start", "cell_date__gte"), ("end", "cell_date__lte")):
+            if name in wanted:
+                wanted[bound] = wanted.pop(name)
         shown, following = newest(self.rows.filter(**wanted), given)
         return Response({"results": self.row(shown, many=True).data, "next": following})
 
@@ -135,7 +139,12 @@ def memory_routes() -> list[URLPattern]:
             "The cells of the ledger, those that were planned last first.",
             SyncLedger,
             ListedCellSerializer,
-            {**dataset, "state": CellState.values},
+            {
+                **dataset,
+                "state": CellState.values,
+                "start": date_of("start"),
+                "end": date_of("end"),
+            },
         ),
         _route(
             "sync/restatements",
@@ -198,4 +207,5 @@ def _route(
 
 def _parameter(name: str, kind: Kind) -> OpenApiParameter:
     values = None if callable(kind) else list(kind)
-    return OpenApiParameter(name, OpenApiTypes.STR, enum=values, description="only these")
+    said = "YYYYMMDD" if name in ("start", "end") else "only these"
+    return OpenApiParameter(name, OpenApiTypes.STR, enum=values, description=said)

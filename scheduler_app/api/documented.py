@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from scheduler_app.api.newest import PAGING
 from scheduler_app.api.problems import MEDIA_TYPE
 from scheduler_app.api.serializers import ProblemSerializer
-from scheduler_app.models import Status, Trigger
+from scheduler_app.models import Cause, Status, Trigger
 from scheduler_app.policy_fields import EVERY_DAY
 
 _ERRORS = {
@@ -52,6 +52,13 @@ IF_MATCH = OpenApiParameter(
 EXECUTION_FILTERS = [
     OpenApiParameter("job_id", OpenApiTypes.STR, description="only this job"),
     OpenApiParameter("status", OpenApiTypes.STR, enum=Status.values, description="only this"),
+    OpenApiParameter("caused_by", OpenApiTypes.STR, enum=Cause.values, description="only this"),
+    OpenApiParameter(
+        "q",
+        OpenApiTypes.STR,
+        description="a number, a job, who asked for it, a day such as 2026-03-02, or words of an error "
+        "of the newest 5,000 failures",
+    ),
     *PAGING,
 ]
 PREVIEW_FIELDS = [

@@ -12,12 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from scheduler_app import claims, configs, going_on, live_log
+from scheduler_app import claims, configs, execution_search, going_on, live_log
 from scheduler_app.api import documented as doc
 from scheduler_app.api.base import ApiViewSet, read_body
 from scheduler_app.api.newest import newest, number_of, paged
 from scheduler_app.api.permissions import MayTriggerJobs
-from scheduler_app.api.queries import read_query
+from scheduler_app.api.queries import Kind, read_query
 from scheduler_app.api.serializers import (
     AgainBody,
     CancelBody,
@@ -50,11 +50,15 @@ class ExecutionViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """The newest executions first."""
-        given = read_query(request, paged({"job_id": _known, "status": Status.values}))
+        kinds: dict[str, Kind] = {
+            "job_id": _known,
+            "status": Status.values,
+            "caused_by": Cause.values,
+        }
+        given = read_query(request, paged({**kinds, "q": str}))
         rows = ExecutionLog.objects.defer("traceback", "log")
-        for name in ("job_id", "status"):
-            if name in given:
-                rows = rows.filter(**{name: given[name]})
+        rows = rows.filter(**{name: given[name] for name in kinds if name in given})
+        rows = execution_search.find(rows, given.get("q", ""))
         shown, following = newest(rows, given)
         return Response({"results": ExecutionSerializer(shown, many=True).data, "next": following})
 

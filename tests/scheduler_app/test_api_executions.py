@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from scheduler_app.models import ExecutionLog, LiveLog, Status, StopRequest
+from scheduler_app.models import Cause, ExecutionLog, LiveLog, Status, StopRequest
 from tests.factories import MONDAY_SIX, ExecutionLogFactory, SchedulerProcessFactory
 from tests.scheduler_app.web import JOB, TRIGGER, logged_in, post, registered
 
@@ -51,6 +51,18 @@ def test_it_lists_the_newest_twenty_first(client: Client) -> None:
 def test_it_lists_at_most_a_hundred(client: Client) -> None:
     made(101)
     assert len(listed(client, "?limit=100")) == 100
+
+
+def test_it_finds_what_the_admin_finds(client: Client) -> None:
+    (failed,) = made(1, status=Status.FAILED, error_message="The quota is spent.")
+    (asked,) = made(1, caused_by=Cause.API, triggered_by="someone", attempt=2)
+    assert listed(client, "?q=quota") == [failed]
+    assert listed(client, "?q=someone") == [asked]
+    assert listed(client, f"?q={failed}") == [failed]
+    assert listed(client, "?q=2026-03-02") == [asked, failed]
+    assert listed(client, "?caused_by=api") == [asked]
+    assert listed(client, "?q=2026-03-02&status=FAILED") == [failed]
+    assert listed(client, "?q=nothing+of+the+kind") == []
 
 
 def test_each_page_goes_on_below_the_last_one(client: Client) -> None:
@@ -127,7 +139,7 @@ def test_it_filters_by_a_job_that_only_history_knows(client: Client) -> None:
         ("status=success", "status", "QUEUED, RUNNING, SUCCESS"),
         ("job_id=no_such_job", "job_id", JOB),
         ("job_id=%00", "job_id", JOB),
-        ("jobid=x", "jobid", "job_id, status, limit"),
+        ("jobid=x", "jobid", "job_id, status, caused_by, q, limit"),
     ],
 )
 def test_it_refuses_a_filter_with_a_sentence(

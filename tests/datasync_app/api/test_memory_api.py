@@ -59,6 +59,14 @@ def test_cells_are_listed_by_dataset_and_state_page_by_page(client: Client) -> N
     assert second["next"] is None
 
 
+def test_cells_of_a_range_of_days_are_listed(client: Client) -> None:
+    for day in range(1, 6):
+        LedgerFactory.create(cell_date=dt.date(2020, 1, day))
+    found = listed(client, "/api/sync/cells?dataset=daily&start=20200102&end=20200103")
+    assert [row["cell"] for row in found] == ["20200103", "20200102"]
+    assert len(listed(client, "/api/sync/cells?start=20200104")) == 2
+
+
 def test_restatements_tell_what_was_and_what_is(client: Client) -> None:
     SyncRestatement.objects.create(
         **CELL, kind="value", key=KEY, column="close", old=10.5, new=10.6, at=NOW
@@ -108,6 +116,7 @@ def test_accounts_are_named_by_the_fingerprint_of_their_token(client: Client) ->
     [
         ("/api/sync/cells?state=lost", "There is no state 'lost'. The values are: due, complete"),
         ("/api/sync/cells?dataset=nonsense", "There is no dataset 'nonsense'"),
+        ("/api/sync/cells?start=yesterday", "The start: 'yesterday' is not a date"),
         ("/api/sync/quarantine?open=maybe", "The values are: true, false."),
         ("/api/sync/failures?before=-1", "it takes the id of a row"),
         ("/api/tushare/calls?limit=101", "a whole number from 1 to 100"),
