@@ -1,4 +1,4 @@
-"""The data's part of the overview: first steps, tasks, freshness by dataset, calls of today."""
+"""The data's part of the overview: their source, first steps, tasks, freshness by dataset, calls."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from django.utils import timezone
 from datasync_app import run_panel
 from datasync_app.dates import SHANGHAI, market_day
 from datasync_app.engine.freshness import freshness
-from datasync_app.engine.identity import is_generated, stored_identity
-from datasync_app.models import SyncTask, TaskStatus
+from datasync_app.engine.identity import is_generated, refuse_foreign, stored_identity
+from datasync_app.errors import DatasyncError
+from datasync_app.models import SyncTask, TaskStatus, TushareAccount
+from datasync_app.tushare.from_settings import source_from_settings
+from datasync_app.tushare.limits import account_of
 from scheduler_app.dashboard import Panel, register_panel, register_progress, register_run_panel
 
 # As the view of calls by day counts, for one day, which the index on the time finds.
@@ -50,6 +53,21 @@ def calls_today(now: dt.datetime) -> list[CallsToday]:
             CallsToday(name, calls, refusals, round(used * 100))
             for name, calls, refusals, used in cursor.fetchall()
         ]
+
+
+def _source(request: HttpRequest) -> dict[str, object]:
+    """Whose data these are, and who is asked for more; nobody is asked here."""
+    identity = stored_identity()
+    facts = {"identity": identity, "is_generated": identity is not None and is_generated(identity)}
+    try:
+        token, address = source_from_settings()
+        refuse_foreign(address, has_token=bool(settings.TUSHARE_TOKEN))
+    except DatasyncError as error:
+        return {**facts, "problem": str(error)}
+    account = None
+    if request.user.has_perm("datasync_app.view_tushareaccount"):
+        account = TushareAccount.objects.filter(pk=account_of(token, address)).first()
+    return {**facts, "address": address, "account": account}
 
 
 def _first_steps(request: HttpRequest) -> dict[str, object] | None:
@@ -92,6 +110,7 @@ def _calls(request: HttpRequest) -> dict[str, object] | None:
 
 
 for panel in (
+    Panel("source", "datasync_app/panels/source.html", _source, first=True),
     Panel("first_steps", "datasync_app/panels/first_steps.html", _first_steps, first=True),
     Panel("tasks", "datasync_app/panels/tasks.html", _tasks, first=True),
     Panel("freshness", "datasync_app/panels/freshness.html", _freshness),

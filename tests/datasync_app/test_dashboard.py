@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
 from pytest_django import Settings
 
 from datasync_app import dashboard
 from datasync_app.engine.freshness import freshness
-from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus
+from datasync_app.models import CellState, SourceIdentity, SyncTask, TaskStatus, TushareAccount
+from datasync_app.tushare.limits import account_of
 from scheduler_app.admin import look
 from tests.datasync_app.factories import LedgerFactory, SyncTaskFactory, TushareCallFactory
 from tests.factories import ExecutionLogFactory
@@ -56,6 +58,32 @@ def test_first_steps_are_shown_until_there_is_a_token(settings: Settings) -> Non
     assert "First steps" in staff.get("/admin/").content.decode()
     settings.TUSHARE_TOKEN = "t" * 56
     assert "First steps" not in staff.get("/admin/").content.decode()
+
+
+def test_the_source_is_told_with_its_account_and_why_it_cannot_be_asked(settings: Settings) -> None:
+    settings.TUSHARE_TOKEN, settings.TUSHARE_BASE_URL = "t" * 56, "https://tushare.invalid/dataapi"
+    TushareAccount.objects.create(
+        token_fingerprint=account_of("t" * 56, settings.TUSHARE_BASE_URL),
+        points=2000, expires=DAY, asked_at=timezone.now(),
+    )  # fmt: skip
+    who_may = logged_in("view_tushareaccount")
+
+    def told(client: Client) -> str:
+        page = client.get("/admin/").content.decode()
+        return " ".join(strip_tags(page.partition('aria-label="Source">')[2][:1500]).split())
+
+    assert told(who_may).startswith("No data yet https://tushare.invalid/dataapi")
+    SourceIdentity.objects.create(identity="tushare")
+    assert "Data of Tushare https://tushare.invalid/dataapi 2000 points, until 2020-01-09" in told(
+        who_may
+    )
+    assert "points" not in told(logged_in())
+    settings.TUSHARE_TOKEN = settings.TUSHARE_BASE_URL = ""
+    settings.SANDBOX_ADDRESS_FILE = "there is none"
+    assert told(who_may).startswith("Data of Tushare There is no source to sync from")
+    SourceIdentity.objects.update(identity="sandbox:42")
+    settings.TUSHARE_BASE_URL = "http://127.0.0.1:9"
+    assert told(who_may).startswith("Generated data of sandbox:42 http://127.0.0.1:9")
 
 
 def test_each_sees_only_the_panels_of_tables_that_they_may_see() -> None:
