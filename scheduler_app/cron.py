@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,13 @@ def fire_times(expression: str, timezone: str, after: datetime) -> Iterator[date
         if moment > last:
             last = moment
             yield moment.astimezone(local)
+
+
+@lru_cache(maxsize=4096)
+def _first_fire_time(expression: str, timezone: str, after: datetime) -> datetime | None:
+    """For `after` in UTC. A slot is asked for several times, from its loading to its claim, and by every
+    schedule that has it."""
+    return next(fire_times(expression, timezone, after), None)
 
 
 def next_runs(
@@ -107,6 +115,9 @@ class CronSimTrigger(ScheduleTrigger):
 
     def slots(self, after: datetime) -> Iterator[datetime]:
         return fire_times(self.expression, self.timezone, after)
+
+    def next_slot(self, after: datetime) -> datetime | None:
+        return _first_fire_time(self.expression, self.timezone, after.astimezone(UTC))
 
     def __repr__(self) -> str:
         return f"CronSimTrigger({self.expression!r}, {self.timezone!r})"
