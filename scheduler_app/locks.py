@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from django.db import connection
@@ -10,7 +11,8 @@ from django.db import connection
 _LOCK = """
     SELECT pg_advisory_xact_lock(hashtext('scheduler_execution_log'), key),
         set_config('idle_in_transaction_session_timeout', '2s', true)
-    FROM (SELECT DISTINCT hashtext(job_id) AS key FROM unnest(%s::text[]) AS job_id ORDER BY 1) AS keys
+    FROM (SELECT DISTINCT hashtext(job_id) AS key
+        FROM jsonb_array_elements_text(%s::jsonb) AS job_id ORDER BY 1) AS keys
 """
 
 
@@ -23,4 +25,4 @@ def lock_job(job_id: str) -> None:
 def lock_jobs(job_ids: Iterable[str]) -> None:
     """As `lock_job`, for several jobs."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [list(job_ids)])
+        cursor.execute(_LOCK, [json.dumps(list(job_ids))])

@@ -6,12 +6,12 @@ it start. All else is left to `claims`, one by one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils import timezone
 
 from scheduler_app import policies
@@ -19,14 +19,28 @@ from scheduler_app.calendars import RunDay, calendars
 from scheduler_app.claims import Owner, has_slot
 from scheduler_app.cron import zone
 from scheduler_app.locks import lock_jobs
-from scheduler_app.models import OPEN_STATUSES, Cause, ExecutionLog, JobConfig, Status
+from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.policies import Open
 
-_NOTE = """
-    UPDATE scheduler_job_config AS config
-    SET last_run_at = %s, last_slot = greatest(config.last_slot, claimed.slot)
-    FROM unnest(%s::text[], %s::timestamptz[]) AS claimed (job_id, slot)
-    WHERE config.job_id = claimed.job_id
+_CLAIM = """
+    WITH claimed AS (
+        INSERT INTO scheduler_execution_log AS execution (job_id, scheduled_for, attempt, status,
+            caused_by, process_id, fence, job_kwargs, created_at, started_at,
+            triggered_by, error_message, traceback, log)
+        SELECT due.job_id, due.slot, 1, 'RUNNING', 'schedule', %(process)s, %(fence)s,
+            due.job_kwargs, %(now)s, %(now)s, '', '', '', ''
+        FROM jsonb_to_recordset(%(due)s::jsonb)
+            AS due (job_id text, slot timestamptz, job_kwargs jsonb)
+        WHERE NOT EXISTS (SELECT FROM scheduler_execution_log AS other
+            WHERE other.job_id = due.job_id AND other.status IN ('QUEUED', 'RUNNING'))
+        ON CONFLICT (job_id, scheduled_for, attempt) DO NOTHING
+        RETURNING *
+    ), noted AS (
+        UPDATE scheduler_job_config AS config SET last_run_at = claimed.started_at,
+            last_slot = greatest(config.last_slot, claimed.scheduled_for)
+        FROM claimed WHERE config.job_id = claimed.job_id
+    )
+    SELECT * FROM claimed
 """
 
 
@@ -43,47 +57,31 @@ def claim_plain(slots: Mapping[str, datetime], owner: Owner) -> list[ExecutionLo
         owner.hold()
         lock_jobs(slots)
         now = timezone.now()
-        claimed = _startable(slots, now)
-        for execution in claimed:
-            execution.process_id, execution.fence = owner.process_id, owner.fence
-        ExecutionLog.objects.bulk_create(claimed)
-        with connection.cursor() as cursor:
-            job_ids = [execution.job_id for execution in claimed]
-            cursor.execute(_NOTE, [now, job_ids, [slots[job_id] for job_id in job_ids]])
+        startable = {config.job_id: (config, day) for config, day in _startable(slots, now)}
+        due = [
+            {"job_id": id, "slot": slots[id].isoformat(), "job_kwargs": config.job_kwargs}
+            for id, (config, _day) in startable.items()
+        ]
+        given = {"process": owner.process_id, "fence": owner.fence, "now": now}
+        claimed = list(ExecutionLog.objects.raw(_CLAIM, given | {"due": json.dumps(due)}))
+    for execution in claimed:
+        config, day = startable[execution.job_id]
+        execution.doubt, execution.in_own_process = day.doubt, config.runs_in_subprocess
     return claimed
 
 
-def _startable(slots: Mapping[str, datetime], now: datetime) -> list[ExecutionLog]:
-    busy = set(
-        ExecutionLog.objects.filter(
-            Q(status__in=OPEN_STATUSES) | Q(scheduled_for__in=set(slots.values()), attempt=1),
-            job_id__in=list(slots),
-        ).values_list("job_id", flat=True)
-    )
+def _startable(slots: Mapping[str, datetime], now: datetime) -> list[tuple[JobConfig, RunDay]]:
+    """The schedules that let their slot start, if nothing of theirs is open."""
     # Schedules share their calendars and days, and a calendar may lie in the database.
     run_day = cache(calendars.on)
-    free = [job_id for job_id in slots if job_id not in busy]
-    made = []
-    for config in JobConfig.objects.filter(job_id__in=free):
+    found = []
+    for config in JobConfig.objects.filter(job_id__in=list(slots)):
         slot = slots[config.job_id]
         if has_slot(config, slot):
             day: RunDay = run_day(config.run_calendar, _day(config, slot))
             if policies.judge_slot(config, slot, now, day, Open()).status == Status.RUNNING:
-                made.append(_execution(config, slot, now, day))
-    return made
-
-
-def _execution(config: JobConfig, slot: datetime, now: datetime, day: RunDay) -> ExecutionLog:
-    execution = ExecutionLog(
-        job_id=config.job_id,
-        scheduled_for=slot,
-        status=Status.RUNNING,
-        caused_by=Cause.SCHEDULE,
-        job_kwargs=config.job_kwargs,
-        started_at=now,
-    )
-    execution.doubt, execution.in_own_process = day.doubt, config.runs_in_subprocess
-    return execution
+                found.append((config, day))
+    return found
 
 
 def _day(config: JobConfig, slot: datetime) -> date:

@@ -49,6 +49,25 @@ def test_many_slots_are_claimed_in_as_many_statements_as_one(owner: Owner) -> No
     assert (config.last_slot, config.last_run_at) == (SLOT, row.started_at)
 
 
+def test_what_is_given_is_what_is_stored_and_what_the_schedule_says_of_it(owner: Owner) -> None:
+    asked = {"names": ["平安", "it's"], "deep": {"none": None, "share": 0.1}}
+    JobConfigFactory(job_id="one", job_kwargs=asked, runs_in_subprocess=True, run_calendar="lost")
+    JobConfigFactory(job_id="other", job_kwargs={})
+    given = plain_claims.claim_plain({"one": SLOT, "other": SLOT}, owner)
+    stored = {execution.pk: execution for execution in ExecutionLog.objects.all()}
+    assert len(given) == 2
+    for each in given:
+        same = stored[each.pk]
+        assert all(
+            getattr(each, field.attname) == getattr(same, field.attname)
+            for field in ExecutionLog._meta.concrete_fields
+        )
+    one, other = sorted(given, key=lambda each: each.job_id)
+    assert (one.job_kwargs, other.job_kwargs) == (asked, {})
+    assert (one.in_own_process, other.in_own_process) == (True, False)
+    assert (one.doubt, other.doubt) == ("this version has no run calendar 'lost'", "")
+
+
 def test_what_is_not_plain_is_left_undecided(owner: Owner) -> None:
     JobConfigFactory(job_id="plain")
     for job_id in ("runs", "waits", "taken"):
