@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from django.db import connection, connections
 from scheduler_app.outage import AWAY
 
 logger = logging.getLogger(__name__)
+
+HELD_SECONDS = 1.0
 
 # Told whether the execution was closed with that outcome; False if that was not ours to do any more.
 Closed = Callable[[bool], None]
@@ -90,6 +93,7 @@ class Closings:
         self._changed = threading.Condition()
         self._waiting: list[_Ended] = []
         self._writing = False
+        self._wrote_at = 0.0
 
     def put(self, outcome: Outcome, closed: Closed) -> None:
         """Have it written; `closed` is called by whoever wrote it, and must not raise."""
@@ -113,8 +117,9 @@ class Closings:
             group, self._waiting = self._waiting, []
             self._writing = bool(group)
         if not group:
-            # Held until the next run, hours later, it would be idle.
-            connections.close_all()
+            if time.monotonic() - self._wrote_at > HELD_SECONDS:
+                # Held until the next run, hours later, it would be idle.
+                connections.close_all()
             return
         try:
             _write(group)
@@ -122,6 +127,7 @@ class Closings:
             _tell(group)
             raise
         finally:
+            self._wrote_at = time.monotonic()
             with self._changed:
                 self._waiting = group + self._waiting
                 self._writing = False
