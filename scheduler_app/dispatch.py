@@ -3,11 +3,11 @@
 The seam is `Start`, what is done with an execution once it is claimed: `Runner.execute` runs it in the
 thread that claimed it, `deferral.hand_over` gives it away.
 
-Work waits in an inbox by job. One free thread at a time takes what waits for as many jobs as threads
-are free, and claims together what can just be started; what asks for a closer look is claimed job by
-job, by as many threads as are free. So one job's slots are claimed in order, and nothing is claimed
-that no thread is free to run, or will be within 0.3 s while runs are that short. While the database is
-away the work stays in the inbox.
+Work waits in an inbox by job. One thread takes what waits for as many jobs as threads are free, and
+claims together what can just be started, while the others run what was claimed before; what asks for a
+closer look is claimed job by job, by as many threads as are free. So one job's slots are claimed in
+order, and nothing is claimed that no thread is free to run, or will be within 0.3 s while runs are that
+short. While the database is away the work stays in the inbox.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 # What to do with a claimed execution, and what to call once that is closed or given away.
 Start = Callable[[ExecutionLog, Callable[[], None]], None]
+Task = Callable[[], None]
 
 THREADS = 32
 RETRY_SECONDS = 0.5
@@ -61,33 +62,42 @@ class Dispatcher:
         self._outage = outage
         self._tell_ended = ended
         lock = threading.Lock()
-        # For the threads: there may be something to take. For those that wait for an end: there may be.
-        self._changed, self._over = threading.Condition(lock), threading.Condition(lock)
+        # For the threads: there may be something to take. For the claimer: there may be work, and room
+        # for it. For those that wait for an end: there may be.
+        self._changed, self._due, self._over = (threading.Condition(lock) for _ in range(3))
         self._waiting: dict[str, dict[Work, None]] = {}
         # What could not be claimed for an error of its own: tried again with the job's next work.
         self._parked: dict[str, dict[Work, None]] = {}
         # What asks for a closer look, and the jobs that are being looked at.
         self._alone: dict[str, deque[Work]] = {}
         self._claiming: set[str] = set()
-        self._claims_together = False
+        self._is_claiming = False
         self._claimed: deque[ExecutionLog] = deque()
         self._ended: deque[float] = deque(maxlen=ROOM_AT_MOST)
         self._busy = 0
         self._stopped = False
         self._threads = [
-            threading.Thread(target=self._serve, name=f"run-{number}", daemon=True)
+            threading.Thread(
+                target=self._serve,
+                args=(self._take, self._end_task),
+                name=f"run-{number}",
+                daemon=True,
+            )
             for number in range(threads)
         ]
+        self._claimer = threading.Thread(
+            target=self._serve, args=(self._take_work, self._end_claim), name="claimer", daemon=True
+        )
 
     def put(self, work: Work) -> None:
         """Hand over work; the same work twice counts once while it waits."""
-        with self._changed:
+        with self._due:
             parked = self._parked.pop(work.job_id, {})
             self._waiting.setdefault(work.job_id, parked)[work] = None
-            self._changed.notify()
+            self._due.notify()
 
     def start(self) -> None:
-        for thread in self._threads:
+        for thread in (*self._threads, self._claimer):
             thread.start()
 
     def run(self, claimed: list[ExecutionLog]) -> None:
@@ -107,14 +117,15 @@ class Dispatcher:
         return Watched("a run thread", self._is_alive, rounds=lambda: None, patience=0)
 
     def _is_alive(self) -> bool:
-        return self._stopped or all(thread.is_alive() for thread in self._threads)
+        threads = (*self._threads, self._claimer)
+        return self._stopped or all(thread.is_alive() for thread in threads)
 
     def stop_taking(self) -> None:
         """Claim nothing more; runs under way go on."""
         with self._changed:
             self._stopped = True
-            self._changed.notify_all()
-            self._over.notify_all()
+            for waited_for in (self._changed, self._due, self._over):
+                waited_for.notify_all()
 
     def unstarted(self) -> list[ExecutionLog]:
         """What was claimed and is not started any more, once this dispatcher takes nothing more."""
@@ -126,12 +137,12 @@ class Dispatcher:
     def wait(self, seconds: float) -> bool:
         """Wait until nothing runs any more; False if something still does."""
         with self._over:
-            return self._over.wait_for(lambda: self._busy == 0, seconds)
+            return self._over.wait_for(lambda: not self._busy and not self._is_claiming, seconds)
 
-    def _serve(self) -> None:
+    def _serve(self, take: Callable[[], Task | None], end: Callable[[], None]) -> None:
         try:
             used_at = 0.0
-            while (task := self._take()) is not None:
+            while (task := take()) is not None:
                 try:
                     # One that was used a moment ago needs no look at whether it still works.
                     if time.monotonic() - used_at > TRUSTED_SECONDS:
@@ -141,65 +152,79 @@ class Dispatcher:
                 except Exception:
                     logger.exception("action=dispatch failed")
                 finally:
-                    self._end_task()
+                    end()
         finally:
             connections.close_all()
 
-    def _take(self) -> Callable[[], None] | None:
+    def _take(self) -> Task | None:
         """The next task, waited for; None once this dispatcher takes nothing more."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._has_task())
+            self._changed.wait_for(lambda: self._stopped or self._claimed or self._alone)
             if self._stopped:
                 return None
             self._busy += 1
             task = self._task()
             # Whoever takes something wakes the next: short runs are done before many threads wake.
-            if self._has_task():
+            if self._claimed or self._alone:
                 self._changed.notify()
+            self._wake_claimer()
             return task
 
-    def _has_task(self) -> bool:
-        return bool(self._claimed or self._alone) or self._may_claim_together()
-
-    def _task(self) -> Callable[[], None]:
+    def _task(self) -> Task:
         if self._claimed:
             return partial(self._run, self._claimed.popleft())
-        if self._alone:
-            job_id = next(iter(self._alone))
-            self._claiming.add(job_id)
-            return partial(self._claim_alone, job_id, self._alone.pop(job_id))
-        self._claims_together = True
-        job_ids = list(islice(self._free_jobs(), self._room()))
-        return partial(
-            self._claim_together,
-            {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids},
-        )
-
-    def _free_jobs(self) -> Iterator[str]:
-        taken = self._claiming | self._alone.keys()
-        return (job_id for job_id in self._waiting if job_id not in taken)
-
-    def _may_claim_together(self) -> bool:
-        return not self._claims_together and any(self._free_jobs())
-
-    def _room(self) -> int:
-        """How many runs could start about now: by threads that are free, or were until just now."""
-        just_now = time.monotonic() - SOON_SECONDS
-        while self._ended and self._ended[0] < just_now:
-            self._ended.popleft()
-        free = len(self._threads) - self._busy + 1
-        return max(free, len(self._ended) - len(self._claimed))
+        job_id = next(iter(self._alone))
+        self._claiming.add(job_id)
+        return partial(self._claim_alone, job_id, self._alone.pop(job_id))
 
     def _end_task(self) -> None:
         with self._changed:
             self._busy -= 1
             self._ended.append(time.monotonic())
             idle = not self._claimed and not self._waiting
+            self._wake_claimer()
             if self._stopped:
                 self._over.notify_all()
         if idle:
             # An idle thread would hold its connection until its next run, hours later.
             connections.close_all()
+
+    def _take_work(self) -> Task | None:
+        """As `_take`, for the claimer."""
+        with self._due:
+            self._due.wait_for(lambda: self._stopped or (self._room() and any(self._free_jobs())))
+            if self._stopped:
+                return None
+            self._is_claiming = True
+            job_ids = list(islice(self._free_jobs(), self._room()))
+            works = {job_id: deque(merged(self._waiting.pop(job_id))) for job_id in job_ids}
+            return partial(self._claim_together, works)
+
+    def _wake_claimer(self) -> None:
+        """Under the lock, where room may have been made."""
+        if self._waiting and self._room():
+            self._due.notify()
+
+    def _free_jobs(self) -> Iterator[str]:
+        taken = self._claiming | self._alone.keys()
+        return (job_id for job_id in self._waiting if job_id not in taken)
+
+    def _room(self) -> int:
+        """How many more runs could start about now: by threads that are free, or were until just now.
+
+        None while what is claimed keeps them busy: a claim of many costs little more than one of few.
+        """
+        just_now = time.monotonic() - SOON_SECONDS
+        while self._ended and self._ended[0] < just_now:
+            self._ended.popleft()
+        free = len(self._threads) - self._busy
+        able = max(free, len(self._ended)) if free else 0
+        return able - len(self._claimed) if len(self._claimed) <= able // 2 else 0
+
+    def _end_claim(self) -> None:
+        with self._due:
+            self._is_claiming = False
+            self._over.notify_all()
 
     def _claim_together(self, works: dict[str, deque[Work]]) -> None:
         """Claim of these jobs what can just be started; the others are to be looked at alone."""
@@ -208,9 +233,10 @@ class Dispatcher:
         try:
             single = [left[0] for left in works.values() if len(left) == 1]
             claimed = self._runner.claim_plain(single)
-            self._outage.over()
             for execution in claimed:
                 del works[execution.job_id]
+            if claimed:
+                self._outage.over()
         except LeaseLost as lost:
             logger.warning("action=claim jobs=%s: %s", len(works), lost)
             works.clear()
@@ -221,7 +247,6 @@ class Dispatcher:
         except Exception:
             logger.exception("action=claim jobs=%s failed; each is tried alone", len(works))
         with self._changed:
-            self._claims_together = False
             if back is not works:
                 self._alone |= works
             self._hand_out(claimed, back)
@@ -258,6 +283,7 @@ class Dispatcher:
                 later = self._waiting.pop(job_id, {})
                 self._waiting[job_id] = dict.fromkeys(works) | later
         self._changed.notify()
+        self._due.notify()
 
     def _run(self, execution: ExecutionLog) -> None:
         self._start(execution, partial(self._tell_ended, execution.job_id))
