@@ -6,14 +6,23 @@ database that is away cannot stop the loop, and a row that cannot be unpickled d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from apscheduler.job import Job
 from apscheduler.jobstores.memory import MemoryJobStore
-from django.db import transaction
+from django.db import connection, transaction
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
+
+_SHOW = """
+    INSERT INTO django_apscheduler_djangojob AS shown (id, next_run_time, job_state)
+    SELECT id, next_run_time, '' FROM jsonb_to_recordset(%s::jsonb)
+        AS loaded (id text, next_run_time timestamptz)
+    ON CONFLICT (id) DO UPDATE SET next_run_time = excluded.next_run_time
+    WHERE shown.next_run_time IS DISTINCT FROM excluded.next_run_time
+"""
 
 
 class MirrorJobStore(MemoryJobStore, DjangoJobStore):  # type: ignore[misc]
@@ -34,15 +43,7 @@ class MirrorJobStore(MemoryJobStore, DjangoJobStore):  # type: ignore[misc]
 
     def write(self, next_runs: Mapping[str, datetime]) -> None:
         """Make the `DjangoJob` rows say what is loaded. Called by the reconcile thread."""
-        rows = [
-            DjangoJob(id=job_id, next_run_time=at, job_state=b"")
-            for job_id, at in next_runs.items()
-        ]
-        with transaction.atomic():
+        rows = [{"id": id, "next_run_time": at.isoformat()} for id, at in next_runs.items()]
+        with transaction.atomic(), connection.cursor() as cursor:
             DjangoJob.objects.exclude(id__in=list(next_runs)).delete()
-            DjangoJob.objects.bulk_create(
-                rows,
-                update_conflicts=True,
-                unique_fields=["id"],
-                update_fields=["next_run_time", "job_state"],
-            )
+            cursor.execute(_SHOW, [json.dumps(rows)])

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from django.db import connection
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduler_app.cron import IntervalTrigger
@@ -95,6 +96,23 @@ def test_the_mirror_shows_what_is_loaded_and_nothing_else() -> None:
     store.write({"two": at + timedelta(days=1), "three": at})
     shown = {job.id: job.next_run_time for job in DjangoJob.objects.all()}
     assert shown == {"two": at + timedelta(days=1), "three": at}
+
+
+@pytest.mark.django_db
+def test_a_row_that_still_says_so_is_not_written_again() -> None:
+    store = MirrorJobStore()
+    at = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    store.write({"one": at, "two": at})
+
+    def versions() -> dict[str, str]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT id, ctid::text FROM django_apscheduler_djangojob")
+            return dict(cursor.fetchall())
+
+    before = versions()
+    store.write({"one": at, "two": at + timedelta(days=1)})
+    after = versions()
+    assert (after["one"] == before["one"], after["two"] == before["two"]) == (True, False)
 
 
 @pytest.mark.django_db
