@@ -1,8 +1,8 @@
 """What runs under way have logged so far, for people who watch: written every two seconds.
 
 A table of its own: a run holds its execution locked while it commits, and nothing here waits for it.
-Each process that runs jobs has one thread for all its runs, which lives as long as there are any. A
-run of under two seconds costs nothing.
+Each process that runs jobs has one thread for all its runs, which lives as long as there are any. What
+began since its last look has its turn at the next: a run of under two seconds costs nothing.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class LiveLogs:
     def __init__(self, every_seconds: float = EVERY_SECONDS) -> None:
         self._every = every_seconds
         self._lock = threading.Lock()
-        # How much of each was written.
-        self._written: dict[LogLines, str] = {}
+        # How much of each was written; None of what began since the last look.
+        self._written: dict[LogLines, str | None] = {}
         self._thread: threading.Thread | None = None
 
     def follow(self, lines: LogLines) -> None:
         """Write these from time to time, until `forget`."""
         with self._lock:
-            self._written[lines] = ""
+            self._written[lines] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._go_on, name="live log", daemon=True)
                 self._thread.start()
@@ -47,7 +47,7 @@ class LiveLogs:
     def forget(self, lines: LogLines) -> None:
         """The run is over: its execution has the log. Never raises."""
         with self._lock:
-            was_written = self._written.pop(lines, "")
+            was_written = self._written.pop(lines, None)
         if was_written and lines.execution_id is not None:
             try:
                 LiveLog.objects.filter(pk=lines.execution_id).delete()
@@ -64,16 +64,22 @@ class LiveLogs:
                     if not self._written:
                         self._thread = None
                         return
-                    followed = dict(self._written)
                 try:
                     connection.close_if_unusable_or_obsolete()
-                    for lines, before in followed.items():
-                        self._write(lines, before)
+                    self._look()
                 except DatabaseProblem as error:
                     logger.warning("action=live_log: not written: %s", error)
                     connection.close()
         finally:
             connection.close()
+
+    def _look(self) -> None:
+        with self._lock:
+            followed = dict(self._written)
+            self._written = {lines: before or "" for lines, before in followed.items()}
+        for lines, before in followed.items():
+            if before is not None:
+                self._write(lines, before)
 
     def _write(self, lines: LogLines, before: str) -> None:
         text = lines.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -218,6 +219,19 @@ def test_a_run_that_lasts_is_written_down_while_it_goes_on_and_forgotten_when_it
     thread.join(10)
     assert not thread.is_alive()
     assert not LiveLog.objects.exists()
+
+
+def test_a_run_that_began_since_the_last_look_is_not_written_down_yet() -> None:
+    logs = live_log.LiveLogs()
+    logs._thread = threading.current_thread()  # which looks when it likes
+    execution = running()
+    lines = LogLines(execution.pk)
+    lines.add("first")
+    logs.follow(lines)
+    logs._look()
+    assert not LiveLog.objects.exists()
+    logs._look()
+    assert live_log.so_far(execution) == "first"
 
 
 def test_what_a_killed_process_left_is_forgotten_after_a_day() -> None:
