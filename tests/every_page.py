@@ -15,9 +15,17 @@ from knox.models import AuthToken
 
 import stocksync.urls  # noqa: F401  # the pages of the admin come with the addresses
 from datasync_app.datasets.rules import HIGH_BELOW_LOW as BROKEN
-from datasync_app.models import SyncQuarantine, SyncRestatement, TushareAccount
+from datasync_app.models import (
+    EndpointAccess,
+    StockBasic,
+    SyncLedger,
+    SyncQuarantine,
+    SyncRestatement,
+    SyncTask,
+    TushareAccount,
+)
 from scheduler_app.admin.look import ReadOnly
-from scheduler_app.models import JobConfig, Status
+from scheduler_app.models import ExecutionLog, JobConfig, NotificationChannel, Status
 from scheduler_app.notifications.messages import write_test
 from tests.datasync_app.factories import (
     NOW,
@@ -89,9 +97,14 @@ def lists_and_forms() -> Iterator[str]:
         yield reverse(f"{name_of(model)}_changelist")
         if not isinstance(page, ReadOnly):
             yield reverse(f"{name_of(model)}_add")
+    yield reverse("admin:datasync_app_syncledger_report")
+    yield from of_days()
+
+
+def of_days() -> Iterator[str]:
+    """The calendar of a year, and the report of a week."""
     yield f"{reverse('admin:datasync_app_syncledger_calendar')}?dataset=daily&year=2020"
     report = reverse("admin:datasync_app_syncledger_report")
-    yield report
     yield f"{report}?start=20200106&end=20200110&dataset=daily"
 
 
@@ -100,11 +113,15 @@ def of_rows(*kinds: str) -> Iterator[str]:
     for model, page in admin.site._registry.items():
         if page.list_display_links is None:
             continue  # no link leads to a row of it
-        row = model._default_manager.order_by("pk").first()
-        assert row is not None, f"there is no {model._meta.verbose_name}"
         for kind in kinds:
             if kind != "delete" or not isinstance(page, ReadOnly):
-                yield reverse(f"{name_of(model)}_{kind}", args=[row.pk])
+                yield of_a_row(model, kind)
+
+
+def of_a_row(model: type[Model], kind: str) -> str:
+    row = model._default_manager.order_by("pk").first()
+    assert row is not None, f"there is no {model._meta.verbose_name}"
+    return reverse(f"{name_of(model)}_{kind}", args=[row.pk])
 
 
 def of_schedules() -> Iterator[str]:
@@ -113,3 +130,26 @@ def of_schedules() -> Iterator[str]:
     assert schedule is not None
     yield f"{reverse('admin:scheduler_app_jobconfig_pause')}?ids={schedule.pk}"
     yield reverse("admin:scheduler_app_jobconfig_history", args=[schedule.pk])
+
+
+def every_page() -> Iterator[str]:
+    yield from lists_and_forms()
+    yield from of_rows("change", "delete")
+    yield from of_schedules()
+
+
+def of_each_kind() -> Iterator[str]:
+    """A page of each template and of each widget, with what is special about it."""
+    yield from map(reverse, ("admin:index", "admin:password_change", "doctor"))
+    yield reverse(f"{name_of(JobConfig)}_changelist")  # filters, actions, buttons in rows
+    yield reverse(f"{name_of(EndpointAccess)}_changelist")  # charts above a list
+    yield reverse(f"{name_of(NotificationChannel)}_add")  # fields that come and go
+    yield of_a_row(JobConfig, "change")  # a form that previews
+    yield of_a_row(User, "change")  # two lists side by side
+    yield of_a_row(ExecutionLog, "change")  # a log
+    yield of_a_row(SyncLedger, "change")  # missing codes, buttons
+    yield of_a_row(SyncTask, "change")  # progress
+    yield of_a_row(StockBasic, "change")  # candlesticks
+    yield of_a_row(JobConfig, "delete")  # a question
+    yield from of_days()
+    yield from of_schedules()

@@ -1,8 +1,12 @@
-"""Every page of the admin, in light and dark, on a desk and a phone: axe finds no serious fault, and
-nothing is wider than the screen."""
+"""The pages of the admin, in light and dark, on a desk and a phone: axe finds no serious fault, and
+nothing is wider than the screen.
+
+The suite looks at a page of each kind as a phone shows it in the dark, the soak at every page in all ways.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import pytest
@@ -13,7 +17,7 @@ from django.test import Client
 from playwright.sync_api import Page, ViewportSize
 from pytest_django.live_server_helper import LiveServer
 
-from tests.every_page import hold_rows, lists_and_forms, of_rows, of_schedules
+from tests.every_page import every_page, hold_rows, of_each_kind
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -31,19 +35,21 @@ WIDTH = "document.documentElement.scrollWidth"
 
 
 @pytest.mark.parametrize(
-    ("scheme", "size"),
+    ("scheme", "size", "pages"),
     [
         # The narrowest and the darkest; the others differ in colours and columns alone.
-        ("dark", PHONE),
-        pytest.param("light", PHONE, marks=pytest.mark.soak),
-        pytest.param("dark", DESK, marks=pytest.mark.soak),
-        pytest.param("light", DESK, marks=pytest.mark.soak),
+        ("dark", PHONE, of_each_kind),
+        pytest.param("dark", PHONE, every_page, marks=pytest.mark.soak),
+        pytest.param("light", PHONE, every_page, marks=pytest.mark.soak),
+        pytest.param("dark", DESK, every_page, marks=pytest.mark.soak),
+        pytest.param("light", DESK, every_page, marks=pytest.mark.soak),
     ],
 )
 @pytest.mark.timeout(600)
 def test_no_page_has_a_serious_fault(
     scheme: Literal["dark", "light"],
     size: ViewportSize,
+    pages: Callable[[], Iterable[str]],
     page: Page,
     live_server: LiveServer,
     client: Client,
@@ -55,7 +61,7 @@ def test_no_page_has_a_serious_fault(
     page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size(size)
-    addresses = [*lists_and_forms(), *of_rows("change", "delete"), *of_schedules()]
+    addresses = list(pages())
     faults = []
     for address in addresses:
         page.goto(live_server.url + address)
