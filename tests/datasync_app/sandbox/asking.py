@@ -27,6 +27,13 @@ def bars_of(market: GeneratedMarket, date: str) -> list[dict[str, object]]:
     return table(market, "daily", trade_date=date)
 
 
+def codes_on(market: GeneratedMarket, date: str) -> set[object]:
+    """The codes that have a bar on that day."""
+    fields, rows = market.rows("daily", {"trade_date": date})
+    column = fields.index("ts_code")
+    return {row[column] for row in rows}
+
+
 def under_new_codes(
     market: GeneratedMarket, rows: list[dict[str, object]]
 ) -> list[dict[str, object]]:

@@ -16,7 +16,15 @@ from datasync_app.dates import SHANGHAI
 from datasync_app.sandbox.calendar import Calendar
 from datasync_app.sandbox.market import GeneratedMarket
 from datasync_app.sandbox.server import Sandbox
-from tests.datasync_app.sandbox.asking import LAST, bars_of, code_at, day_at, table, under_new_codes
+from tests.datasync_app.sandbox.asking import (
+    LAST,
+    bars_of,
+    code_at,
+    codes_on,
+    day_at,
+    table,
+    under_new_codes,
+)
 from tests.datasync_app.sandbox.conftest import NOW, Ask
 from tests.datasync_app.sandbox.test_replay import cells
 
@@ -130,7 +138,7 @@ def test_it_loses_few_codes_from_one_day_to_the_next(
     texts = generated.world().calendar.texts
     start = texts.index(day_at(generated, share))
     span = texts[start : min(start + 30, texts.index(LAST) + 1)]
-    present = [{bar["ts_code"] for bar in bars_of(generated, date)} for date in span]
+    present = [codes_on(generated, date) for date in span]
     for before, after in itertools.pairwise(present):
         assert len(before - after) <= 6
 
@@ -138,7 +146,7 @@ def test_it_loses_few_codes_from_one_day_to_the_next(
 def test_it_halts_about_two_companies_a_day(generated: GeneratedMarket) -> None:
     texts = generated.world().calendar.texts
     span = texts[texts.index("20230103") :][:100]
-    present = [{bar["ts_code"] for bar in bars_of(generated, date)} for date in span]
+    present = [codes_on(generated, date) for date in span]
     newly_absent = sum(len(before - after) for before, after in itertools.pairwise(present))
 
     assert 1.2 < newly_absent / 99 < 2.8
