@@ -101,7 +101,7 @@ def end(product: RunningProduct) -> None:
 
 @pytest.fixture(scope="module")
 def product(first: FirstStart, place: Path) -> Iterator[RunningProduct]:
-    """For those who only look at it, or kill what comes back."""
+    """For those who only look at it, or kill what comes back; the last of them kills it for good."""
     running = RunningProduct(copy_of(first, place / "looked at"), **NO_SOURCE)
     yield running.wait_until_up()
     end(running)
@@ -181,6 +181,11 @@ def test_it_brings_a_killed_postgres_back(product: RunningProduct) -> None:
     assert time.monotonic() - begin < 10
 
 
+def test_it_leaves_nothing_after_sigkill_of_the_runner_alone(product: RunningProduct) -> None:
+    product.stop(signal.SIGKILL)
+    assert eventually(lambda: not product.processes(), 10, every=0.3), product.processes()
+
+
 def test_it_stops_at_a_signal_during_the_start(start: Start) -> None:
     product = start()
     assert eventually(product.cluster.postmaster, 30)
@@ -242,12 +247,6 @@ def test_it_starts_again_quickly_with_the_same_account_and_stops_at_a_hangup(
     assert again.admin_password() == first.product.admin_password()
     assert again.stop(signal.SIGHUP) == 0
     assert again.processes() == []
-
-
-def test_it_leaves_nothing_after_sigkill_of_the_runner_alone(start: Start) -> None:
-    product = start().wait_until_up()
-    product.stop(signal.SIGKILL)
-    assert eventually(lambda: not product.processes(), 10, every=0.3), product.processes()
 
 
 def test_it_names_a_taken_port(tmp_path: Path) -> None:
