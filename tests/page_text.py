@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-sure", "data-label"}
 # What is there for programs, or is an icon's name; and what is shown as it was stored.
 UNSEEN = {"script", "style", "code", "pre", "svg"}
 UNSEEN_CLASSES = {"material-symbols-outlined", "run-error"}
+# A day with its time, as we write it and as Django would; a time alone is of every day, and no moment.
+MOMENT = re.compile(
+    r"(?:\d{4}-\d\d-\d\d[ T]|\d{4}, |\d{4}年\d+月\d+日 ?)(?:\d{1,2}:\d\d(?::\d\d)?(?:\.\d+)?|noon|midnight)"
+    r"(?P<half> [ap]\.m\.)?"
+    r"(?P<zone> ?(?:UTC|CST|[+-]\d\d:?\d\d|Z\b))?"
+)
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 
 
@@ -48,3 +55,7 @@ def texts_of(page: str) -> list[str]:
     reader = Reader()
     reader.feed(page)
     return reader.texts
+
+
+def without_a_zone(text: str) -> list[str]:
+    return [found[0] for found in MOMENT.finditer(text) if not found["zone"]]

@@ -1,4 +1,5 @@
-"""Every page of the admin in Chinese: what a person reads there holds no English but names."""
+"""Every page of the admin in Chinese: what a person reads there holds no English but names, and no
+moment without its zone."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from django.urls import reverse
 from datasync_app.datasets import DATASETS
 from scheduler_app.models import ExecutionLog, Status
 from tests.every_page import hold_rows, lists_and_forms, of_rows, of_schedules
-from tests.page_text import texts_of
+from tests.page_text import MOMENT, texts_of, without_a_zone
 from tests.scheduler_app.web import account
 
 pytestmark = pytest.mark.django_db
@@ -35,13 +36,17 @@ WORD = re.compile(r"(?<![\w./:@=-])[A-Za-z]{2,}(?![\w/:@=-]|\.\w)")
 CODE = re.compile(r"`[^`]*`")
 
 
-def english_of(page: str) -> list[str]:
+def english_of(texts: list[str]) -> list[str]:
     """The words of a page that are neither Chinese nor names: each with the text around it."""
     return [
         " ".join(text.split())[:100]
-        for text in texts_of(page)
+        for text in texts
         if any(word.lower() not in NAMES for word in WORD.findall(CODE.sub("", text)))
     ]
+
+
+def wrong_in(texts: list[str]) -> list[str]:
+    return english_of(texts) + [moment for text in texts for moment in without_a_zone(text)]
 
 
 @pytest.fixture
@@ -55,24 +60,27 @@ def client() -> Client:
 
 
 # In one test: what takes time is the rows, not the pages.
-def test_a_page_has_no_english(client: Client) -> None:
+def test_a_page_has_no_english_and_tells_each_moment_with_its_zone(client: Client) -> None:
     found = {}
     for address in lists_and_forms():
         answer = client.get(address)
         assert answer.status_code == 200, address
         assert '<html lang="zh-hans"' in answer.content.decode()
-        found[address] = english_of(answer.content.decode())
-    found["login"] = english_of(Client().get("/admin/login/", headers=CHINESE).content.decode())
+        found[address] = wrong_in(texts_of(answer.content.decode()))
+    login = Client().get("/admin/login/", headers=CHINESE).content.decode()
+    found["login"] = wrong_in(texts_of(login))
     assert {name: words for name, words in found.items() if words} == {}
 
 
-def test_a_row_has_no_english(client: Client) -> None:
-    found = {}
+def test_a_row_has_no_english_and_tells_each_moment_with_its_zone(client: Client) -> None:
+    found, moments = {}, 0
     for address in [*of_rows("change", "history", "delete"), *of_schedules()]:
         answer = client.get(address)
         assert answer.status_code == 200, address
-        found[address] = english_of(answer.content.decode())
-    assert len(found) > 15
+        texts = texts_of(answer.content.decode())
+        moments += sum(bool(MOMENT.search(text)) for text in texts)
+        found[address] = wrong_in(texts)
+    assert len(found) > 15 and moments > 20
     assert {name: words for name, words in found.items() if words} == {}
 
 
@@ -86,4 +94,4 @@ def test_what_is_done_is_told_in_chinese(client: Client) -> None:
 
 def test_english_is_found() -> None:
     page = '<p title="A word">中文 cron</p><script>var x</script><i class="run-error">No.</i><br>'
-    assert english_of(page) == ["A word"]
+    assert english_of(texts_of(page)) == ["A word"]
