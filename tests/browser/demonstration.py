@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,45 +24,53 @@ from tests.webhook import Receiver
 
 QUOTA = 600
 MARKET = ("--seed=7", "--companies=1200", "--latency=60", f"--quota={QUOTA}")
-SPOILED = ("--fault=missing_field=0.04", "--fault=broken_json=0.1", "--fault=partial=0.08")
+SPOILED = ("--fault=missing_field=0.04", "--fault=broken_json=0.1")
 SECONDS = 900  # in which each step ends, or there are no pictures
 FIRST_DATE = "20250102"
-RECENT = dt.timedelta(days=40)
 REREAD = 4  # cells
+BEGUN = 100  # cells
 
 
 @contextmanager
-def demonstration(folder: Path) -> Iterator[RunningProduct]:
-    """A running product whose history is under way, so that the overview shows what runs."""
+def demonstration(folder: Path) -> Iterator[Iterator[RunningProduct]]:
+    """Two views of a running product, one after the other, its history under way in both: first all
+    is well with it, then much has gone wrong."""
     port = free_port()
     product = RunningProduct(folder / "var", TUSHARE_BASE_URL=f"http://127.0.0.1:{port}",
                              TUSHARE_TOKEN="", LANGUAGE_CODE="en",
                              TUSHARE_RATE_LIMIT_MAX_CALLS=str(QUOTA))  # fmt: skip
     with Receiver.serving() as receiver:
+        seen = views(product, port, receiver)
         try:
-            with sandbox(port):
-                product.wait_until_up(SECONDS)
-                staff = Staff(product)
-                staff.wait_for_the_first_start()
-                staff.set_up(receiver)
-            with sandbox(port, *SPOILED):
-                for job_id in ("sync_incremental_finance", "sync_concept_data"):
-                    staff.run(job_id)
-                staff.wait()
-                staff.run(
-                    "sync_daily_by_date", start=f"{dt.datetime.now(SHANGHAI) - RECENT:%Y%m%d}"
-                )
-                staff.wait()
-            changed = dt.datetime.now(SHANGHAI) - dt.timedelta(minutes=1)
-            restated = f"--restate=adj_factor=2@{changed:%Y-%m-%dT%H:%M}"
-            with sandbox(port, restated, "--fault=partial=0.01"):
-                staff.read_again("adj_factor")
-                staff.wait()
-                staff.run("sync_daily_history", start=FIRST_DATE)
-                staff.until(staff.is_under_way)
-                yield product
+            yield seen
         finally:
+            seen.close()
             product.kill_everything()
+
+
+def views(
+    product: RunningProduct, port: int, receiver: Receiver
+) -> Generator[RunningProduct, None, None]:
+    with sandbox(port):
+        product.wait_until_up(SECONDS)
+        staff = Staff(product)
+        staff.wait_for_the_first_start()
+        staff.set_up(receiver)
+        staff.begin_the_history()
+        yield product
+        staff.cancel_the_history()
+        staff.wait()
+    with sandbox(port, *SPOILED):
+        for job_id in ("sync_incremental_finance", "sync_concept_data"):
+            staff.run(job_id)
+        staff.wait()
+    changed = dt.datetime.now(SHANGHAI) - dt.timedelta(minutes=1)
+    restated = f"--restate=adj_factor=2@{changed:%Y-%m-%dT%H:%M}"
+    with sandbox(port, restated, "--fault=partial=0.01"):
+        staff.read_again("adj_factor")
+        staff.wait()
+        staff.begin_the_history()
+        yield product
 
 
 @contextmanager
@@ -137,9 +145,16 @@ class Staff:
     def has_ended(self, execution: int) -> bool:
         return bool(self.get(f"scheduler/executions/{execution}")["finished_at"])
 
-    def is_under_way(self) -> bool:
-        tasks = self.get("sync/tasks?status=RUNNING")["results"]
-        return any(task["current_offset"] > 100 for task in tasks)
+    def begin_the_history(self) -> None:
+        self.run("sync_daily_history", start=FIRST_DATE)
+        self.until(lambda: any(task["current_offset"] > BEGUN for task in self.under_way()))
+
+    def cancel_the_history(self) -> None:
+        for task in self.under_way():
+            self.post(f"sync/tasks/{task['id']}/cancel")
+
+    def under_way(self) -> Any:
+        return self.get("sync/tasks?status=RUNNING")["results"]
 
     def until(self, holds: Callable[[], bool]) -> None:
         assert eventually(holds, SECONDS, every=0.5), self.product.said()

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -62,6 +64,8 @@ PAGES: dict[str, str | tuple[str, ...]] = {
 DARK: tuple[str, ...] = ("admin", "stock")
 PHONE: tuple[str, ...] = ("admin", "coverage", "failures")
 CHINESE: tuple[str, ...] = ("admin", "schedules", "stock", "broken", "api")
+# What a reader sees first; the others show what is done about trouble, too.
+WELL: tuple[str, ...] = ("admin", "running")
 SIZE = {"width": 1280, "height": 860}
 PHONE_SIZE = {"width": 390, "height": 844}
 COLORS = 128
@@ -74,23 +78,28 @@ def main() -> None:
         sys.exit("Chromium is not installed (apt-get install chromium).")
     with (
         tempfile.TemporaryDirectory() as folder,
-        demonstration(Path(folder)) as product,
+        demonstration(Path(folder)) as views,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-
-        def logged_in(**options: object) -> Page:
-            return log_in(browser, product, **options)
-
-        # First what shows what runs, while it does.
-        take(logged_in(color_scheme="dark"), DARK, "-dark")
-        take(logged_in(viewport=PHONE_SIZE, color_scheme="dark"), PHONE, "-phone")
-        take(logged_in(), tuple(PAGES), "")
-        if has_chinese_font():
-            take(logged_in(locale="zh-CN"), CHINESE, "-zh")
-        else:
-            sys.stdout.write("No Chinese font: no Chinese pictures (fonts-wqy-microhei).\n")
+        for product, is_well in zip(views, (True, False), strict=True):
+            take_all(partial(log_in, browser, product), is_well=is_well)
         browser.close()
+
+
+def take_all(logged_in: Callable[..., Page], *, is_well: bool) -> None:
+    """The pictures of a product with which all is well, or the others."""
+
+    def chosen(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if (name in WELL) == is_well)
+
+    take(logged_in(), chosen(PAGES), "")
+    take(logged_in(color_scheme="dark"), chosen(DARK), "-dark")
+    take(logged_in(viewport=PHONE_SIZE, color_scheme="dark"), chosen(PHONE), "-phone")
+    if has_chinese_font():
+        take(logged_in(locale="zh-CN"), chosen(CHINESE), "-zh")
+    elif is_well:
+        sys.stdout.write("No Chinese font: no Chinese pictures (fonts-wqy-microhei).\n")
 
 
 def log_in(browser: Browser, product: RunningProduct, **options: object) -> Page:
