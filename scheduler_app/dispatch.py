@@ -224,7 +224,10 @@ class Dispatcher:
     def _end_claim(self) -> None:
         with self._due:
             self._is_claiming = False
+            idle = not self._waiting
             self._over.notify_all()
+        if idle:
+            connections.close_all()
 
     def _claim_together(self, works: dict[str, deque[Work]]) -> None:
         """Claim of these jobs what can just be started; the others are to be looked at alone."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.dispatch import SOON_SECONDS, Dispatcher
@@ -115,3 +117,19 @@ def test_what_comes_during_a_claim_takes_the_threads_that_are_left(dispatched: D
     dispatched.dispatcher.start()
     assert eventually(lambda: len(dispatched.ran) == 4)
     assert dispatched.claims.given == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_claims_holds_no_connection_until_the_next_slot_hours_later(
+    dispatched: Dispatched,
+) -> None:
+    used: list[BaseDatabaseWrapper] = []
+
+    def use_it() -> None:
+        connection.ensure_connection()
+        used.append(connections[DEFAULT_DB_ALIAS])
+
+    dispatched.claims.meanwhile = use_it
+    dispatched.put(1, 1)
+    dispatched.dispatcher.start()
+    assert eventually(lambda: used and used[0].connection is None)
