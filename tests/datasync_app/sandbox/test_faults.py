@@ -350,7 +350,10 @@ def test_it_describes_every_fault_in_a_line() -> None:
     lines = describe_faults().splitlines()
 
     assert [line.split()[0] for line in lines] == list(FAULTS)
-    assert "http_429            a page with status 429 and Retry-After: 1 (transport)" in lines
+    assert (
+        "http_429            a page with status 429 and Retry-After: 1 (failure of the transport)"
+        in lines
+    )
 
 
 def test_the_handbook_lists_every_fault() -> None:
