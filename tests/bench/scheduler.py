@@ -73,7 +73,8 @@ def lateness() -> list[float]:
 
     began = timezone.now()
     done = ExecutionLog.objects.filter(scheduled_for__gt=began, status=Status.SUCCESS)
-    assert eventually(lambda: done.count() >= ROWS * MINUTES, seconds=60 * (MINUTES + 1))
+    # Asked for rarely: the rows must start on the same two cores that answer.
+    assert eventually(lambda: done.count() >= ROWS * MINUTES, seconds=60 * (MINUTES + 1), every=5)
     runs = ExecutionLog.objects.filter(scheduled_for__gt=began).values_list("status", "result")
     assert all(status == Status.SUCCESS for status, _result in runs), "a run was left out"
     return [result["late"] for _status, result in runs if result]
