@@ -39,6 +39,9 @@ THREADS = 32
 RETRY_SECONDS = 0.5
 TRUSTED_SECONDS = 1.0
 SOON_SECONDS = 0.3
+# A run counts for no more: where three in ten are as long, nothing is claimed ahead of a free thread.
+LONG_SECONDS = 1.0
+LAST_RUNS = 64
 ROOM_AT_MOST = 200
 
 
@@ -73,7 +76,8 @@ class Dispatcher:
         self._claiming: set[str] = set()
         self._is_claiming = False
         self._claimed: deque[ExecutionLog] = deque()
-        self._ended: deque[float] = deque(maxlen=ROOM_AT_MOST)
+        # For how many seconds the last runs lasted; those of before the start are taken for long.
+        self._lasted = deque([LONG_SECONDS] * LAST_RUNS, maxlen=LAST_RUNS)
         self._busy = 0
         self._stopped = False
         self._threads = [
@@ -139,20 +143,21 @@ class Dispatcher:
         with self._over:
             return self._over.wait_for(lambda: not self._busy and not self._is_claiming, seconds)
 
-    def _serve(self, take: Callable[[], Task | None], end: Callable[[], None]) -> None:
+    def _serve(self, take: Callable[[], Task | None], end: Callable[[float], None]) -> None:
         try:
             used_at = 0.0
             while (task := take()) is not None:
+                began = time.monotonic()
                 try:
                     # One that was used a moment ago needs no look at whether it still works.
-                    if time.monotonic() - used_at > TRUSTED_SECONDS:
+                    if began - used_at > TRUSTED_SECONDS:
                         close_old_connections()
                     task()
                     used_at = time.monotonic()
                 except Exception:
                     logger.exception("action=dispatch failed")
                 finally:
-                    end()
+                    end(time.monotonic() - began)
         finally:
             connections.close_all()
 
@@ -177,10 +182,10 @@ class Dispatcher:
         self._claiming.add(job_id)
         return partial(self._claim_alone, job_id, self._alone.pop(job_id))
 
-    def _end_task(self) -> None:
+    def _end_task(self, seconds: float) -> None:
         with self._changed:
             self._busy -= 1
-            self._ended.append(time.monotonic())
+            self._lasted.append(min(seconds, LONG_SECONDS))
             idle = not self._claimed and not self._waiting
             self._wake_claimer()
             if self._stopped:
@@ -210,18 +215,17 @@ class Dispatcher:
         return (job_id for job_id in self._waiting if job_id not in taken)
 
     def _room(self) -> int:
-        """How many more runs could start about now: by threads that are free, or were until just now.
+        """How many more runs could start about now, on threads that are free: one each, or as many as
+        they will get through in a moment if these are like the last ones.
 
         None while what is claimed keeps them busy: a claim of many costs little more than one of few.
         """
-        just_now = time.monotonic() - SOON_SECONDS
-        while self._ended and self._ended[0] < just_now:
-            self._ended.popleft()
+        mean = sum(self._lasted) / LAST_RUNS
         free = len(self._threads) - self._busy
-        able = max(free, len(self._ended)) if free else 0
+        able = min(int(free * max(1.0, SOON_SECONDS / mean)), ROOM_AT_MOST)
         return able - len(self._claimed) if len(self._claimed) <= able // 2 else 0
 
-    def _end_claim(self) -> None:
+    def _end_claim(self, _seconds: float) -> None:
         with self._due:
             self._is_claiming = False
             idle = not self._waiting

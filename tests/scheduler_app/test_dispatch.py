@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -12,13 +11,14 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from scheduler_app.backlog import GRACE, Backlog
-from scheduler_app.dispatch import SOON_SECONDS, Dispatcher
+from scheduler_app.dispatch import Dispatcher
 from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import Outage
 from scheduler_app.runner import Runner
 from scheduler_app.work import DueSlots, Work
 from tests.waiting import eventually
 
+SHORT = 1 / 128
 SLOT = datetime(2026, 3, 2, 10, tzinfo=UTC)
 
 
@@ -81,28 +81,34 @@ def test_nothing_is_claimed_that_no_thread_is_free_to_run(dispatched: Dispatched
 
 
 @pytest.mark.parametrize(
-    ("busy", "ended", "claimed", "room"),
+    ("busy", "lasted", "claimed", "room"),
     [
-        (0, 0, 0, 4),
-        (3, 0, 0, 1),
-        (3, 0, 1, 0),
-        # As many as ended just now will have ended soon.
-        (3, 20, 0, 20),
-        # A claim of a few while more than half of the last one waits would be one of many.
-        (3, 20, 10, 10),
-        (3, 20, 11, 0),
-        # The runs that keep every thread busy may be long ones.
-        (4, 20, 0, 0),
+        (0, [], 0, 4),
+        (3, [], 0, 1),
+        (3, [], 1, 0),
+        # In 0.3 s a thread gets through 38 of these.
+        (3, [SHORT] * 64, 0, 38),
+        (0, [SHORT] * 64, 0, 153),
+        (0, [SHORT / 2] * 64, 0, 200),
+        # A claim of a few while more than half of the last one waits would soon be one of many.
+        (3, [SHORT] * 64, 19, 19),
+        (3, [SHORT] * 64, 20, 0),
+        (4, [SHORT] * 64, 0, 0),
+        # One long run among many is no reason to claim one by one; three in ten are, and so is not
+        # knowing many yet.
+        (2, [SHORT] * 63 + [600], 0, 25),
+        (0, [SHORT] * 44 + [600] * 20, 0, 4),
+        (0, [SHORT] * 44, 0, 4),
     ],
 )
 def test_the_room_is_what_could_start_about_now(
-    dispatched: Dispatched, busy: int, ended: int, claimed: int, room: int
+    dispatched: Dispatched, busy: int, lasted: list[float], claimed: int, room: int
 ) -> None:
     dispatcher = dispatched.dispatcher
-    dispatcher._busy = busy
-    dispatcher._ended.extend([time.monotonic() - SOON_SECONDS * 2] * 5)
-    dispatcher._ended.extend([time.monotonic() + 60] * ended)
+    for seconds in lasted:
+        dispatcher._end_task(seconds)
     dispatcher._claimed.extend(ExecutionLog() for _ in range(claimed))
+    dispatcher._busy = busy
     assert dispatcher._room() == room
     dispatcher._busy = 0
 
