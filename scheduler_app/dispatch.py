@@ -21,11 +21,13 @@ from functools import partial
 from itertools import islice
 
 from django.db import close_old_connections, connections
+from django.utils.translation import activate
 
 from scheduler_app.errors import LeaseLost
 from scheduler_app.models import ExecutionLog
 from scheduler_app.outage import AWAY, Outage
 from scheduler_app.runner import Runner
+from scheduler_app.told import STORED_LANGUAGE
 from scheduler_app.watchdog import Watched
 from scheduler_app.work import Work, merged
 
@@ -144,6 +146,7 @@ class Dispatcher:
             return self._over.wait_for(lambda: not self._busy and not self._is_claiming, seconds)
 
     def _serve(self, take: Callable[[], Task | None], end: Callable[[float], None]) -> None:
+        activate(STORED_LANGUAGE)
         try:
             used_at = 0.0
             while (task := take()) is not None:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from scheduler_app.calendars import RunDay
 from scheduler_app.models import ASKED_FOR, OF_A_SLOT, JobConfig, Status
 from scheduler_app.policy_fields import Overlap
+from scheduler_app.told import told
 
 LONGEST_RETRY_DELAY = timedelta(days=1)
 
@@ -107,7 +108,7 @@ def paused(config: JobConfig, moment: datetime) -> str:
         sentence = _("paused by %(who)s until %(until)s") % said
     else:
         sentence = _("paused by %(who)s") % said
-    return f"{sentence}: {config.paused_reason}" if config.paused_reason else sentence
+    return f"{sentence}: {told(config.paused_reason)}" if config.paused_reason else sentence
 
 
 def too_late(config: JobConfig, due: datetime, now: datetime) -> str:

@@ -24,6 +24,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections
 from django.utils import timezone
+from django.utils.translation import activate
 
 from scheduler_app import claims, deferral, helpers, processes, recovery
 from scheduler_app.closing import Closings
@@ -38,6 +39,7 @@ from scheduler_app.registry import JobRegistry, registry
 from scheduler_app.run import STOPPED
 from scheduler_app.runner import Runner
 from scheduler_app.term import Term
+from scheduler_app.told import STORED_LANGUAGE
 from scheduler_app.watchdog import Watched
 
 logger = logging.getLogger(__name__)
@@ -182,6 +184,7 @@ class SchedulerService:
 
     def _repeat(self, name: str, work: Callable[[], float], wake: threading.Event) -> None:
         """Do the work until the service stops, each time after the seconds it asked for."""
+        activate(STORED_LANGUAGE)
         try:
             while not self._stopping.is_set():
                 try:

@@ -30,6 +30,7 @@ from scheduler_app.models import Cause, ExecutionLog, Role, Status
 from scheduler_app.processes import HeartbeatThread, ProcessRow
 from scheduler_app.redaction import storable, storable_json
 from scheduler_app.run import Run
+from scheduler_app.told import STORED_LANGUAGE
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +80,7 @@ class ExecutionTracker:
         self._follow: Callable[[list[int]], None] | None = None
         self._waited = 0.0
         self._said = False
-        # What is stored of a run is English, whoever started it.
-        self._english = translation.override("en")
+        self._english = translation.override(STORED_LANGUAGE)
 
     @property
     def run(self) -> Run:

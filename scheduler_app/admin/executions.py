@@ -27,6 +27,7 @@ from scheduler_app.admin.paging import BoundedPaginator
 from scheduler_app.errors import SchedulerError
 from scheduler_app.models import Cause, ExecutionLog, JobConfig, Status
 from scheduler_app.registry import registry
+from scheduler_app.told import told
 
 
 class JobFilter(admin.SimpleListFilter):
@@ -219,11 +220,11 @@ class ExecutionLogAdmin(look.ReadOnly, base.ModelAdmin):
 
     @admin.display(description=_("job"))
     def job(self, execution: ExecutionLog) -> SafeString:
-        return look.with_error(execution.job_id, execution.error_message)
+        return look.with_error(execution.job_id, told(execution.error_message))
 
     @admin.display(description=_("error"))
     def error(self, execution: ExecutionLog) -> SafeString | str:
-        return look.block(execution.error_message)
+        return look.block(told(execution.error_message))
 
     @admin.display(description=_("scheduled for"))
     def shown_slot(self, execution: ExecutionLog) -> SafeString | str:

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from scheduler_app.told import told
+
 NAMED_AT_MOST = 20
 ERROR_AT_MOST = 500
 
@@ -35,7 +37,7 @@ class Told:
 
     def line(self) -> str:
         who = self.name if self.name == self.job_id else f"{self.name} ({self.job_id})"
-        why = Truncator(" ".join(self.why.split())).chars(ERROR_AT_MOST)
+        why = Truncator(" ".join(told(self.why).split())).chars(ERROR_AT_MOST)
         return f"- {who}, {moment(self.since)}" + (f": {why}" if why else "")
 
 

@@ -13,11 +13,13 @@ from scheduler_app import dashboard, health, history
 from scheduler_app.models import ExecutionLog, JobConfig, Status
 from scheduler_app.overview import overview
 from scheduler_app.registry import registry
+from scheduler_app.told import told
 from scheduler_app.words import schedule_in_words
 
 LATEST = 10
 
 register = template.Library()
+register.filter("told", told)
 
 
 # The admin is imported when a page is rendered: unfold looks for tags while it is itself imported.

@@ -57,6 +57,13 @@ def test_each_channel_is_told_in_its_language(
     assert heading.endswith("：") and heading.isprintable() and not heading.isascii()
 
 
+def test_why_a_run_failed_is_in_chinese_too() -> None:
+    stopped = "its process attic:77 stopped responding at 2026-03-02 09:59:00 UTC"
+    with translation.override("zh-hans"):
+        said = texts.failing([Told("sync_daily", "Daily", MONDAY_SIX, stopped)])
+    assert "它的进程 attic:77 自 2026-03-02 09:59:00 UTC 起没有响应" in said.body
+
+
 def test_a_test_is_in_chinese_too() -> None:
     test = write_test(channel(name="研究组", language="zh-hans"))
     assert test is not None
