@@ -50,7 +50,7 @@ class Process:
         finally:
             for descriptor in given:
                 os.close(descriptor)
-        self.pid = int(self._channel.recv(32))
+        self.pid = self._told()
 
     def _streams(self, stdin: Stream, stdout: Stream, stderr: Stream) -> list[int]:
         """Descriptors for the new process, which are ours to close."""
@@ -81,8 +81,14 @@ class Process:
     def _exit_code(self, seconds: float | None) -> int | None:
         if self.returncode is None and select.select([self._channel], [], [], seconds)[0]:
             with self._channel:
-                self.returncode = int(self._channel.recv(32))
+                self.returncode = self._told()
         return self.returncode
+
+    def _told(self) -> int:
+        said = self._channel.recv(32)
+        if not said:
+            raise RuntimeError("The warm Python has ended by itself; what it said is on stderr.")
+        return int(said)
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
