@@ -11,7 +11,8 @@ from tests.acceptance.own_postgres import OwnPostgres, own_postgres
 from tests.acceptance.runscheduler import SchedulerUnderTest
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.acceptance
+# Their database is filled from the one that this mark brings up.
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db]
 
 SCHEDULE = """
     INSERT INTO scheduler_job_config (job_id, job_name, trigger, cron_expression,

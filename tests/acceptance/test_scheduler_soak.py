@@ -20,7 +20,8 @@ from tests.acceptance.runscheduler import SchedulerUnderTest
 from tests.acceptance.scheduler_load import Load, load, until
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.acceptance
+# Their database is filled from the one that this mark brings up.
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db]
 
 CLOSED_WITHIN = timedelta(seconds=10)
 

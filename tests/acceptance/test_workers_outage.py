@@ -13,7 +13,8 @@ from tests.acceptance.runscheduler import SchedulerUnderTest, WorkerUnderTest, m
 from tests.acceptance.worker_tables import WORKERS
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.acceptance
+# Their database is filled from the one that this mark brings up.
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db]
 
 QUEUE = """
     INSERT INTO scheduler_execution_log (job_id, scheduled_for, attempt, status, caused_by,
