@@ -91,8 +91,9 @@ def _unwanted(run: Run) -> Exception | None:
 def _verdict(code: int, unwanted: Exception | None) -> tuple[Status, str]:
     """What the attempt is closed with, if its process did not do that."""
     if unwanted is None:
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        return Status.FAILED, f"its own process ended by {how} before the run did"
+        if code < 0:
+            return Status.FAILED, f"its own process ended by signal {-code} before the run did"
+        return Status.FAILED, f"its own process ended by exit code {code} before the run did"
     status = Status.CANCELLED if isinstance(unwanted, RunCancelled) else Status.FAILED
     return status, f"{unwanted}; it did not end by itself and was killed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -21,6 +22,7 @@ from scheduler_app.errors import RunTimedOut
 from scheduler_app.policies import Open
 from scheduler_app.told import FORMS, told
 from tests.factories import ExecutionLogFactory, JobConfigFactory
+from tests.processes import REPOSITORY
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 PLACE = re.compile(r"%(?:\(\w+\))?[sd]")
@@ -41,6 +43,26 @@ def test_each_form_is_known_by_what_stands_in_it(form: str, in_chinese: None) ->
     assert sorted(re.findall("[0-9]+", said)) == sorted(re.findall("[0-9]+", stored))
     with translation.override("en"):
         assert told(stored) == stored
+
+
+def literals() -> list[str]:
+    """Every text in the code that writes reasons; what stands between the places of an f-string apart."""
+    apps = (REPOSITORY / "scheduler_app", REPOSITORY / "datasync_app")
+    files = [file for app in apps for file in app.rglob("*.py") if file.name != "told.py"]
+    nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8"))))
+    return [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+
+
+def test_each_form_is_written_somewhere_in_these_words() -> None:
+    written = literals()
+    for form in FORMS:
+        # A moment gets its zone from `policies.utc`.
+        for words in PLACE.split(form.replace(" UTC", "")):
+            assert any(words.strip(" :") in text for text in written), f"{form}: {words}"
 
 
 def of_a_pause_by_a_person() -> str:
