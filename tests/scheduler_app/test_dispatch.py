@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import get_language
+from pytest_django import Settings
 
 from scheduler_app.backlog import GRACE, Backlog
 from scheduler_app.dispatch import Dispatcher
@@ -139,3 +141,14 @@ def test_who_claims_holds_no_connection_until_the_next_slot_hours_later(
     dispatched.put(1, 1)
     dispatched.dispatcher.start()
     assert eventually(lambda: used and used[0].connection is None)
+
+
+def test_what_is_written_of_slots_is_english_whatever_the_scheduler_speaks(
+    dispatched: Dispatched, settings: Settings
+) -> None:
+    settings.LANGUAGE_CODE = "zh-hans"
+    spoken = list[str | None]()
+    dispatched.claims.meanwhile = lambda: spoken.append(get_language())
+    dispatched.put(1, 1)
+    dispatched.dispatcher.start()
+    assert eventually(lambda: spoken == ["en"])

@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import get_language
 from django_apscheduler.models import DjangoJob
+from pytest_django import Settings
 
-from scheduler_app import configs, pauses, recovery
+from scheduler_app import configs, frozen, pauses, recovery
 from scheduler_app.cron import IntervalTrigger
 from scheduler_app.errors import RunCancelled
 from scheduler_app.health import scheduler_status
@@ -166,6 +170,19 @@ class TestHandOverQueued:
             assert self.handed_over() == [Queued("copy_files", follow_up.pk)]
 
 
+def writing(cursor: CursorWrapper) -> CursorWrapper:
+    """In a transaction that has changed something, as a run that stores a cell."""
+    cursor.execute("BEGIN")
+    cursor.execute("SELECT pg_current_xact_id()")
+    return cursor
+
+
+def is_there(backend: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [backend])
+        return cursor.fetchone() is not None
+
+
 def half_an_hour_ago() -> datetime:
     """The latest slot of an hourly schedule: whatever the hour, no test is there when the next comes."""
     return (timezone.now() - timedelta(minutes=30)).replace(second=0, microsecond=0)
@@ -290,6 +307,38 @@ class TestService:
         with serving(jobs) as service:
             assert eventually(lambda: statuses("copy_files") == ["FAILED"])
             assert service.leadership.fence is None
+
+    def test_it_ends_the_database_session_of_a_process_that_froze_in_a_copy(
+        self, jobs: JobRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(frozen, "SILENT_SECONDS", 0.0)
+        other = connection.copy()
+        try:
+            with (
+                pytest.raises(psycopg.OperationalError),
+                other.cursor() as cursor,
+                writing(cursor).copy("COPY scheduler_stop_request (reason) FROM STDIN") as copy,
+            ):
+                backend = cursor.connection.info.backend_pid
+                with serving(jobs):
+                    assert eventually(lambda: not is_there(backend))
+                copy.write("too late\n")
+        finally:
+            other.close()
+
+    def test_its_threads_write_english_whatever_it_speaks(
+        self, jobs: JobRegistry, settings: Settings
+    ) -> None:
+        settings.LANGUAGE_CODE = "zh-hans"
+        spoken = set[str | None]()
+
+        def note(*args: object) -> list[int]:
+            spoken.add(get_language())
+            return []
+
+        with patch.object(recovery, "close_abandoned", side_effect=note), serving(jobs):
+            assert eventually(lambda: spoken)
+        assert spoken == {"en"}
 
     def test_a_slot_that_finds_its_job_running_is_skipped(self, jobs: JobRegistry) -> None:
         release = threading.Event()
